@@ -1,0 +1,285 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auth
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// errNotObject: claims are a JSON object and nothing else.
+var errNotObject = errors.New("not a JSON object")
+
+// Claims are an immutable JSON object. The zero value is the empty object.
+//
+// They are kept as text and read when somebody asks: most requests ask for one
+// claim or none.
+type Claims struct {
+	raw jsontext.Value
+}
+
+// Object and List are JSON's object and list. They print as JSON; expressions
+// see a map and a list.
+type (
+	Object map[string]any
+	List   []any
+)
+
+// String returns the object as JSON.
+func (o Object) String() string { return jsonText(o) }
+
+// String returns the list as JSON.
+func (l List) String() string { return jsonText(l) }
+
+func jsonText(v any) string {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false) // shown as it is, not inside a page
+	if err := enc.Encode(v); err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(buf.String(), "\n")
+}
+
+// ParseClaims returns the claims of a JSON object, of which it keeps raw. It
+// refuses duplicate members, at any depth, and invalid UTF-8.
+func ParseClaims(raw []byte) (Claims, error) {
+	v := jsontext.Value(raw)
+	if !v.IsValid() {
+		return Claims{}, errors.New("not valid JSON")
+	}
+	if v.Kind() != '{' {
+		return Claims{}, errNotObject
+	}
+	return Claims{raw: v}, nil
+}
+
+// TrustedClaims is ParseClaims for an object that was found valid already. It
+// keeps raw, which must not change from then on.
+func TrustedClaims(raw []byte) Claims { return Claims{raw: raw} }
+
+// NewClaims returns the claims of an object that exists in memory.
+func NewClaims(object map[string]any) (Claims, error) {
+	if len(object) == 0 {
+		return Claims{}, nil
+	}
+	raw, err := json.Marshal(object)
+	if err != nil {
+		return Claims{}, fmt.Errorf("encoding claims: %w", err)
+	}
+	return ParseClaims(raw)
+}
+
+// JSON returns the claims as text. It must not be changed.
+func (c Claims) JSON() []byte {
+	if len(c.raw) == 0 {
+		return []byte("{}")
+	}
+	return c.raw
+}
+
+// Size returns how many bytes the claims take in memory.
+func (c Claims) Size() int { return cap(c.raw) }
+
+// Object returns all claims.
+func (c Claims) Object() Object {
+	v, err := decodeValue(jsontext.NewDecoder(bytes.NewReader(c.JSON())))
+	if err != nil {
+		return Object{}
+	}
+	o, _ := v.(Object)
+	return o
+}
+
+// Lookup returns the claim at the path: names of members and indexes of lists,
+// separated by dots, as in "realm_access.roles.0". A member whose name itself
+// holds dots is found first, the longest name before shorter ones:
+// "https://acme.com/roles" is one name.
+//
+// The value is a string, a bool, nil for JSON's null, an int64 or, where it
+// does not fit, a json.Number for a whole number, a float64 for any other, a
+// List or an Object.
+func (c Claims) Lookup(path string) (any, bool) {
+	if len(c.raw) == 0 || path == "" {
+		return nil, false
+	}
+	raw, ok := lookup(c.raw, path)
+	if !ok {
+		return nil, false
+	}
+	v, err := decodeValue(jsontext.NewDecoder(bytes.NewReader(raw)))
+	if err != nil {
+		return nil, false
+	}
+	return v, true
+}
+
+// Text returns the claim at the path if it is a string.
+func (c Claims) Text(path string) (string, bool) {
+	v, ok := c.Lookup(path)
+	if !ok {
+		return "", false
+	}
+	s, ok := v.(string)
+	return s, ok
+}
+
+// lookup finds the value at the path within raw.
+func lookup(raw jsontext.Value, path string) (jsontext.Value, bool) {
+	if path == "" {
+		return raw, true
+	}
+	dec := jsontext.NewDecoder(bytes.NewReader(raw))
+	switch raw.Kind() {
+	case '{':
+		return lookupMember(dec, path)
+	case '[':
+		return lookupElement(dec, path)
+	default:
+		return nil, false
+	}
+}
+
+// lookupMember tries the members whose name begins the path, the longest first.
+func lookupMember(dec *jsontext.Decoder, path string) (jsontext.Value, bool) {
+	type candidate struct {
+		length int
+		value  jsontext.Value
+	}
+	var found []candidate
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, false
+	}
+	for dec.PeekKind() == '"' {
+		token, err := dec.ReadToken()
+		if err != nil {
+			return nil, false
+		}
+		name := token.String()
+		if !strings.HasPrefix(path, name) || (len(path) > len(name) && path[len(name)] != '.') {
+			if err := dec.SkipValue(); err != nil {
+				return nil, false
+			}
+			continue
+		}
+		value, err := dec.ReadValue()
+		if err != nil {
+			return nil, false
+		}
+		if len(name) == len(path) { // nothing is longer
+			return value.Clone(), true
+		}
+		found = append(found, candidate{len(name), value.Clone()})
+	}
+	for len(found) > 0 {
+		best := 0
+		for i := range found {
+			if found[i].length > found[best].length {
+				best = i
+			}
+		}
+		if rest := path[found[best].length+1:]; rest != "" {
+			if v, ok := lookup(found[best].value, rest); ok {
+				return v, true
+			}
+		}
+		found = append(found[:best], found[best+1:]...)
+	}
+	return nil, false
+}
+
+// lookupElement goes to the element that the path begins with.
+func lookupElement(dec *jsontext.Decoder, path string) (jsontext.Value, bool) {
+	head, rest, deeper := strings.Cut(path, ".")
+	index, err := strconv.ParseUint(head, 10, 31)
+	if err != nil || strconv.FormatUint(index, 10) != head || deeper && rest == "" {
+		return nil, false // "01", "+1" and "0." are no indexes
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, false
+	}
+	for ; dec.PeekKind() != ']'; index-- {
+		if index == 0 {
+			value, err := dec.ReadValue()
+			if err != nil {
+				return nil, false
+			}
+			return lookup(value.Clone(), rest)
+		}
+		if err := dec.SkipValue(); err != nil {
+			return nil, false
+		}
+	}
+	return nil, false
+}
+
+// decodeValue reads one value.
+func decodeValue(dec *jsontext.Decoder) (any, error) {
+	token, err := dec.ReadToken()
+	if err != nil {
+		return nil, err
+	}
+	switch token.Kind() {
+	case 'n':
+		return nil, nil
+	case 't', 'f':
+		return token.Bool(), nil
+	case '"':
+		return token.String(), nil
+	case '0':
+		return decodeNumber(token.String()), nil
+	case '[':
+		list := List{}
+		for dec.PeekKind() != ']' {
+			v, err := decodeValue(dec)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		_, err := dec.ReadToken()
+		return list, err
+	case '{':
+		object := Object{}
+		for dec.PeekKind() != '}' {
+			name, err := dec.ReadToken()
+			if err != nil {
+				return nil, err
+			}
+			key := name.String() // before the next read, which reuses the token's memory
+			v, err := decodeValue(dec)
+			if err != nil {
+				return nil, err
+			}
+			object[key] = v
+		}
+		_, err := dec.ReadToken()
+		return object, err
+	default:
+		return nil, fmt.Errorf("unexpected %s", token.Kind())
+	}
+}
+
+// decodeNumber keeps whole numbers whole: a float64 holds no identifier of 18
+// digits.
+func decodeNumber(text string) any {
+	if !strings.ContainsAny(text, ".eE") {
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return n
+		}
+		return json.Number(text)
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsInf(f, 0) {
+		return json.Number(text)
+	}
+	return f
+}

@@ -1,0 +1,52 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package auth
+
+import (
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// Services is what modules need of the app "auth": what the global block
+// configures once for all.
+type Services interface {
+	// Secret returns the global secret, resolved and not empty; false when
+	// none is configured. The bytes must not be changed.
+	Secret() ([]byte, bool)
+
+	// Users returns the global user store, or nil when none is configured.
+	Users() UserStore
+
+	// Revocation returns the global revocation store, or nil when revocation
+	// is off.
+	Revocation() RevocationStore
+}
+
+// servicesKey is the context key of WithServices.
+type servicesKey struct{}
+
+// WithServices returns a context whose services are those given. It is for
+// tests: in a running Caddy the app "auth" provides them.
+func WithServices(ctx caddy.Context, s Services) caddy.Context {
+	return ctx.WithValue(servicesKey{}, s)
+}
+
+// ServicesOf returns the services of the configuration that ctx belongs to.
+// Call it in Provision. Without a global auth block they are those of an
+// app with defaults.
+func ServicesOf(ctx caddy.Context) (Services, error) {
+	if s, ok := ctx.Value(servicesKey{}).(Services); ok {
+		return s, nil
+	}
+	app, err := ctx.App("auth")
+	if err != nil {
+		return nil, err
+	}
+	s, ok := app.(Services)
+	if !ok {
+		return nil, fmt.Errorf("app \"auth\" is a %T, which provides no services", app)
+	}
+	return s, nil
+}

@@ -1,0 +1,71 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package secret holds text that must never be shown, and resolves where the
+// configuration says that it stands.
+package secret
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap/zapcore"
+)
+
+const redacted = "REDACTED"
+
+// Value is a secret. However it is printed, logged or encoded, it reads
+// REDACTED; Bytes alone gives it away.
+type Value struct {
+	bytes []byte
+}
+
+// New returns a secret of its own copy of b.
+func New(b []byte) Value { return Value{bytes: append([]byte(nil), b...)} }
+
+// Bytes returns the secret. It must not be changed.
+func (v Value) Bytes() []byte { return v.bytes }
+
+// Len returns its length in bytes.
+func (v Value) Len() int { return len(v.bytes) }
+
+// String, GoString, Format, MarshalText, MarshalJSON and MarshalLogObject show
+// that there is a secret, and nothing of it.
+func (Value) String() string               { return redacted }
+func (Value) GoString() string             { return redacted }
+func (Value) Format(s fmt.State, _ rune)   { _, _ = s.Write([]byte(redacted)) }
+func (Value) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (Value) MarshalJSON() ([]byte, error) { return []byte(`"REDACTED"`), nil }
+func (Value) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	enc.AddString("secret", redacted)
+	return nil
+}
+
+// ErrEmpty is the error of a secret that resolves to nothing.
+var ErrEmpty = errors.New("resolves to an empty value")
+
+// Resolve returns the text with Caddy's global placeholders, such as
+// {env.SECRET_KEY} and {file./run/secrets/key}, replaced by what they stand
+// for. Call it in Provision, once. A placeholder that is unknown or empty is
+// an error, which names the placeholder and never a value.
+func Resolve(text string) (string, error) {
+	if text == "" {
+		return "", ErrEmpty
+	}
+	out, err := caddy.NewReplacer().ReplaceOrErr(text, true, true)
+	if err != nil {
+		return "", err
+	}
+	if strings.TrimSpace(out) == "" {
+		return "", ErrEmpty
+	}
+	return out, nil
+}
+
+// IsInline reports whether the text is the secret itself rather than a
+// placeholder for it: Caddy's admin API and its autosave file show such text.
+func IsInline(text string) bool {
+	return text != "" && !strings.Contains(text, "{env.") && !strings.Contains(text, "{file.")
+}
