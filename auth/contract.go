@@ -99,6 +99,29 @@ type Response struct {
 	Body   []byte
 }
 
+// Signer is an Authenticator that can make tokens which it accepts itself.
+type Signer interface {
+	Authenticator
+
+	// Name is the name that the configuration gives the authenticator, or "".
+	Name() string
+
+	// CanSign returns nil, or an error that says which key is missing.
+	CanSign() error
+
+	// Sign returns a token with the payload, a JSON object.
+	Sign(ctx context.Context, payload []byte) (string, error)
+
+	// Issuer and Audience are the first "iss" and "aud" that it accepts; empty
+	// when it asks for none.
+	Issuer() string
+	Audience() string
+
+	// PublicKeys returns the JWK set (RFC 7517, section 5) with which others
+	// verify what it signs. The set is empty for a secret.
+	PublicKeys() ([]byte, error)
+}
+
 // Source is a place in a request where a credential may stand. Exactly one of
 // Header, Cookie and Query is set.
 type Source struct {

@@ -16,6 +16,11 @@ type Services interface {
 	// none is configured. The bytes must not be changed.
 	Secret() ([]byte, bool)
 
+	// Signer returns the authenticator of the global block that signs: the one
+	// of that name, or the first jwt when name is empty. Call it when the
+	// request comes or in Provision of a handler, not of an authenticator.
+	Signer(name string) (Signer, error)
+
 	// Users returns the global user store, or nil when none is configured.
 	Users() UserStore
 
