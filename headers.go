@@ -1,0 +1,305 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddybolt
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddybolt/caddy-bolt/auth"
+)
+
+// ForwardHeader is a header that tells the application who is asking.
+type ForwardHeader struct {
+	// The name of the header.
+	Name string `json:"name"`
+
+	// What it holds: "id", "issuer", "is_staff", "is_superuser", "permissions",
+	// "backend", "claims.<path>" or "user.<field>". The header is left out when
+	// there is no such value or when the value holds control characters.
+	Value string `json:"value"`
+}
+
+// forwardValues are the values that have no dot.
+var forwardValues = []string{"id", "issuer", "is_staff", "is_superuser", "permissions", "backend"}
+
+// framing are headers that say how a message is read, not who sent it.
+var framing = []string{
+	"Connection", "Content-Length", "Content-Type", "Host", "Keep-Alive",
+	"Te", "Trailer", "Transfer-Encoding", "Upgrade",
+}
+
+func checkForward(headers []ForwardHeader) error {
+	for i, h := range headers {
+		if err := checkForwardHeader(h); err != nil {
+			return err
+		}
+		for _, other := range headers[:i] {
+			if foldsLike(h.Name, other.Name) {
+				return fmt.Errorf("forward header %q is given twice", h.Name)
+			}
+		}
+	}
+	return nil
+}
+
+func checkForwardHeader(h ForwardHeader) error {
+	switch {
+	case !httpguts.ValidHeaderFieldName(h.Name) || strings.ContainsAny(h.Name, "_."):
+		return fmt.Errorf("forward header %q is not a name of letters, digits and hyphens", h.Name)
+	case slices.Contains(framing, http.CanonicalHeaderKey(h.Name)):
+		return fmt.Errorf("forward header %q cannot carry an identity", h.Name)
+	case slices.Contains(forwardValues, h.Value):
+		return nil
+	}
+	for _, prefix := range []string{"claims.", "user."} {
+		if rest, ok := strings.CutPrefix(h.Value, prefix); ok && rest != "" {
+			return nil
+		}
+	}
+	return fmt.Errorf("forward value %q is unknown; there are: %s, claims.<path>, user.<field>", h.Value, strings.Join(forwardValues, ", "))
+}
+
+// foldsLike reports whether some application takes the two names for one
+// header: CGI, WSGI and PHP turn hyphens into underscores, and PHP dots too;
+// case never counts (advisory GHSA-f59h-q822-g45g).
+func foldsLike(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if foldByte(a[i]) != foldByte(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func foldByte(c byte) byte {
+	switch {
+	case 'a' <= c && c <= 'z':
+		return c - 'a' + 'A'
+	case 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		return c
+	default:
+		return '_'
+	}
+}
+
+func foldsLikeAny(name string, names []string) bool {
+	for _, n := range names {
+		if foldsLike(name, n) {
+			return true
+		}
+	}
+	return false
+}
+
+// removeSpoofed deletes what a client sent under the names of identity
+// headers, and keeps it from having the proxy drop ours: the names that
+// Connection lists are removed on the way (RFC 9110, section 7.6.1).
+func removeSpoofed(h http.Header, names []string) {
+	if len(names) == 0 {
+		return
+	}
+	for name := range h {
+		if foldsLikeAny(name, names) {
+			delete(h, name)
+		}
+	}
+	values, ok := h["Connection"]
+	if !ok {
+		return
+	}
+	kept := make([]string, 0, len(values))
+	for _, value := range values {
+		var options []string
+		for option := range strings.SplitSeq(value, ",") {
+			if option = strings.TrimSpace(option); option != "" && !foldsLikeAny(option, names) {
+				options = append(options, option)
+			}
+		}
+		if len(options) > 0 {
+			kept = append(kept, strings.Join(options, ", "))
+		}
+	}
+	if len(kept) == 0 {
+		delete(h, "Connection")
+		return
+	}
+	h["Connection"] = kept
+}
+
+// setForward writes the identity headers. It fails when a field of the user is
+// asked for and the user store could not say.
+func setForward(h http.Header, headers []ForwardHeader, st *state) error {
+	for _, f := range headers {
+		value, err := st.forwardValue(f.Value)
+		if err != nil {
+			return err
+		}
+		if text := caddy.ToString(value); isHeaderValue(text) {
+			h[http.CanonicalHeaderKey(f.Name)] = []string{text}
+		}
+	}
+	return nil
+}
+
+// isHeaderValue refuses what cannot be sent as it is: control characters would
+// be a 502 or worse, outer blanks are lost on the way and with them the
+// difference between " root" and "root".
+func isHeaderValue(text string) bool {
+	if text == "" || text[0] == ' ' || text[len(text)-1] == ' ' {
+		return false
+	}
+	for i := range len(text) {
+		if text[i] < 0x20 || text[i] == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// forwardValue returns a value of forward, nil when there is none.
+func (st *state) forwardValue(name string) (any, error) {
+	id := st.identity
+	if id == nil {
+		return nil, nil
+	}
+	if path, ok := strings.CutPrefix(name, "claims."); ok {
+		v, _ := id.Claims.Lookup(path)
+		return v, nil
+	}
+	if field, ok := strings.CutPrefix(name, "user."); ok {
+		return st.userField(field)
+	}
+	switch name {
+	case "id":
+		return id.ID, nil
+	case "issuer":
+		return id.Issuer, nil
+	case "is_staff":
+		return id.Staff, nil
+	case "is_superuser":
+		return id.Superuser, nil
+	case "permissions":
+		return id.Permissions.String(), nil
+	default: // "backend": Validate let nothing else through
+		return id.Backend, nil
+	}
+}
+
+// stripped is what strip_credentials took out of a request, for an auth
+// further in.
+type stripped struct {
+	headers http.Header // the values taken, as they were
+	cookies []string    // name=value
+	query   []string    // name=value, encoded as it was
+}
+
+// strip takes every credential out of the request that the sources name.
+func strip(r *http.Request, members []*member, into *stripped) {
+	for _, m := range members {
+		for _, s := range m.sources {
+			switch {
+			case s.Header != "":
+				into.header(r.Header, s)
+			case s.Cookie != "":
+				into.cookie(r.Header, s.Cookie)
+			default:
+				r.URL.RawQuery = into.parameter(r.URL.RawQuery, s.Query)
+			}
+		}
+	}
+}
+
+func (s *stripped) header(h http.Header, source auth.Source) {
+	name := http.CanonicalHeaderKey(source.Header)
+	var kept []string
+	for _, value := range h[name] {
+		if source.Scheme != "" && !hasScheme(value, source.Scheme) {
+			kept = append(kept, value)
+			continue
+		}
+		if s.headers == nil {
+			s.headers = make(http.Header)
+		}
+		s.headers[name] = append(s.headers[name], value)
+	}
+	if len(kept) == 0 {
+		delete(h, name)
+		return
+	}
+	h[name] = kept
+}
+
+func hasScheme(value, scheme string) bool {
+	value = strings.TrimLeft(value, " \t")
+	return len(value) >= len(scheme) && strings.EqualFold(value[:len(scheme)], scheme) &&
+		(len(value) == len(scheme) || value[len(scheme)] == ' ')
+}
+
+func (s *stripped) cookie(h http.Header, name string) {
+	lines, ok := h["Cookie"]
+	if !ok {
+		return
+	}
+	var kept []string
+	for _, line := range lines {
+		var rest []string
+		for part := range strings.SplitSeq(line, ";") {
+			part = strings.TrimSpace(part)
+			if key, _, _ := strings.Cut(part, "="); key == name {
+				s.cookies = append(s.cookies, part)
+			} else if part != "" {
+				rest = append(rest, part)
+			}
+		}
+		if len(rest) > 0 {
+			kept = append(kept, strings.Join(rest, "; "))
+		}
+	}
+	if len(kept) == 0 {
+		delete(h, "Cookie")
+		return
+	}
+	h["Cookie"] = kept
+}
+
+func (s *stripped) parameter(query, name string) string {
+	kept, taken := cutParameter(query, name)
+	s.query = append(s.query, taken...)
+	return kept
+}
+
+// restore returns the request with what was stripped from it put back, and
+// leaves the request itself alone. Without anything stripped it is r itself.
+func (s *stripped) restore(r *http.Request) *http.Request {
+	if len(s.headers) == 0 && len(s.cookies) == 0 && len(s.query) == 0 {
+		return r
+	}
+	clone := *r
+	clone.Header = r.Header.Clone()
+	for name, values := range s.headers {
+		clone.Header[name] = append(clone.Header[name], values...)
+	}
+	if len(s.cookies) > 0 {
+		clone.Header.Add("Cookie", strings.Join(s.cookies, "; "))
+	}
+	if len(s.query) > 0 {
+		u := *r.URL
+		if u.RawQuery != "" {
+			u.RawQuery += "&"
+		}
+		u.RawQuery += strings.Join(s.query, "&")
+		clone.URL = &u
+	}
+	return &clone
+}

@@ -1,0 +1,83 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddybolt
+
+import (
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/redact"
+)
+
+// warnEvery bounds how often an authenticator that goes up and down is logged.
+const warnEvery = int64(time.Minute)
+
+// member is an authenticator in a list, with what the handler needs to know of
+// it. Whoever inherits the list shares it.
+type member struct {
+	auth.Authenticator
+	responder auth.Responder // nil for all but providers
+	scheme    string         // of its challenge
+	sources   []auth.Source
+	users     auth.UserStore // nil: the global one
+
+	lastWarned atomic.Int64
+	down       atomic.Bool
+}
+
+// userStorer is an authenticator with a user store of its own.
+type userStorer interface {
+	UserStore() auth.UserStore
+}
+
+func newMember(a auth.Authenticator) *member {
+	m := &member{Authenticator: a}
+	m.responder, _ = a.(auth.Responder)
+	if c, ok := a.(auth.Challenger); ok {
+		m.scheme = c.Challenge()
+	}
+	if s, ok := a.(auth.SourceLister); ok {
+		m.sources = s.Sources()
+		redact.Add(m.sources)
+	}
+	if u, ok := a.(userStorer); ok {
+		m.users = u.UserStore()
+	}
+	return m
+}
+
+// authenticate asks the authenticator. An answer comes from a Responder only.
+func (m *member) authenticate(r *http.Request) (*auth.Identity, *auth.Response, error) {
+	if m.responder != nil {
+		return m.responder.AuthenticateResponse(r)
+	}
+	id, err := m.Authenticator.Authenticate(r)
+	return id, nil, err
+}
+
+// undecided notes that the authenticator could not decide. It warns once when
+// that begins, and at most once a minute.
+func (m *member) undecided(logger *zap.Logger, err error) {
+	m.down.Store(true)
+	now, last := time.Now().UnixNano(), m.lastWarned.Load()
+	if (last != 0 && now-last < warnEvery) || !m.lastWarned.CompareAndSwap(last, now) {
+		return
+	}
+	logger.Warn("authenticator cannot decide; its requests are refused with 503",
+		zap.String("reason", string(auth.ReasonOf(err))), zap.Error(err))
+}
+
+// decided notes that it could.
+func (m *member) decided(logger *zap.Logger) {
+	if m.down.Load() && m.down.CompareAndSwap(true, false) {
+		if c := logger.Check(zapcore.DebugLevel, "authenticator decides again"); c != nil {
+			c.Write()
+		}
+	}
+}

@@ -1,0 +1,376 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package caddybolt decides who gets in: it puts authentication and
+// authorization in front of anything that Caddy serves.
+//
+// A blank import of this package adds the directives auth, auth_token,
+// auth_logout and auth_jwks, the global option auth, the log format
+// auth_redact and the command "caddy auth" to a Caddy. The contract for modules
+// of your own is in the package auth.
+package caddybolt
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddybolt/caddy-bolt/auth"
+)
+
+func init() {
+	caddy.RegisterModule(Handler{})
+}
+
+// Handler lets a request pass when somebody is signed in who may pass, and
+// refuses it otherwise.
+//
+// It tries its authenticators in order until one accepts the request, then asks
+// its guards. A rule for the request's path, or whatever else it matches on,
+// may replace either. What is not configured is inherited from the policy that
+// the handler names and from the global block; with no guards anywhere,
+// everybody who is signed in may pass.
+//
+// Refusals are 401 with a challenge (nobody is signed in), 403 (somebody is, and
+// may not), 503 with Retry-After (a store or key server that is needed does not
+// answer) and 400 (a path that could be read in two ways, where rules decide by
+// path). Clients are not told why.
+//
+// Every handler on the way of a request must let it pass: one more can only
+// restrict.
+//
+// Placeholders, all of them empty when nobody is signed in:
+//
+// Placeholder | Description
+// ------------|-------------
+// `{http.auth.user.id}` | Who is signed in; also "user_id" in the access log
+// `{http.auth.user.issuer}` | Whose ID that is
+// `{http.auth.user.is_staff}` | "true" or "false"
+// `{http.auth.user.is_superuser}` | "true" or "false"
+// `{http.auth.user.permissions}` | Separated by spaces; a list in expressions
+// `{http.auth.user.<field>}` | Any other field, loaded from the user store when asked for
+// `{http.auth.backend}` | The authenticator that accepted: "jwt", "api_key", "basic"
+// `{http.auth.claims.<path>}` | Any claim, such as "email" or "realm_access.roles.0"
+// `{http.auth.error}` | Why a request was refused, in one word
+// `{http.auth.candidate.id}` | Who was refused, if it was proven who it is
+//
+// Go code further on asks auth.FromContext.
+type Handler struct {
+	// The name of a policy of the global block whose settings come after the
+	// handler's own.
+	Policy string `json:"policy,omitempty"`
+
+	Settings
+
+	// Settings for some requests, the first match applies.
+	Rules []*Rule `json:"rules,omitempty"`
+
+	app       *App
+	logger    *zap.Logger
+	effective *effective   // without a rule
+	logins    []*effective // of the log-in paths, which are open
+	forwarded []string     // names of identity headers, at any level
+}
+
+// CaddyModule returns the Caddy module information.
+func (Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.auth",
+		New: func() caddy.Module { return new(Handler) },
+	}
+}
+
+// Provision loads the modules and puts the levels of settings together.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	h.logger = ctx.Logger()
+	app, err := appOf(ctx)
+	if err != nil {
+		return err
+	}
+	h.app = app
+
+	own, err := h.load(ctx)
+	if err != nil {
+		return err
+	}
+	block := scope{own: own}
+	if block.policy, err = app.policy(h.Policy); err != nil {
+		return err
+	}
+	global := scope{own: app.defaults}
+	if h.effective, err = combine([]scope{block, global}); err != nil {
+		return err
+	}
+	h.forwarded = forwardNames(h.forwarded, block, global)
+
+	for i, rule := range h.Rules {
+		if err := h.provisionRule(ctx, i, rule, block, global); err != nil {
+			return fmt.Errorf("rules: position %d: %w", i, err)
+		}
+	}
+	h.openLogin(h.effective)
+	for _, rule := range h.Rules {
+		h.openLogin(rule.effective)
+	}
+	return nil
+}
+
+// openLogin lets everybody see the log-in page that the settings name.
+func (h *Handler) openLogin(e *effective) {
+	if e.loginURL == "" {
+		return
+	}
+	login := *e
+	login.guards, login.admission = nil, auth.AdmitAnyone
+	h.logins = append(h.logins, &login)
+}
+
+// provisionRule prepares one rule.
+func (h *Handler) provisionRule(ctx caddy.Context, i int, rule *Rule, block, global scope) error {
+	for j, earlier := range h.Rules[:i] {
+		if covers(earlier.covered, rule.MatcherSetsRaw) {
+			return fmt.Errorf("can never apply: the rule at position %d matches first", j)
+		}
+	}
+	rule.covered = rule.MatcherSetsRaw
+	own, err := rule.load(ctx)
+	if err != nil {
+		return err
+	}
+	s := scope{own: own}
+	if s.policy, err = h.app.policy(rule.Policy); err != nil {
+		return err
+	}
+	if err := rule.provision(ctx); err != nil {
+		return err
+	}
+	if rule.effective, err = combine([]scope{s, block, global}); err != nil {
+		return err
+	}
+	h.forwarded = forwardNames(h.forwarded, s)
+	return nil
+}
+
+// forwardNames adds the names of all identity headers of the scopes.
+func forwardNames(names []string, scopes ...scope) []string {
+	for _, s := range scopes {
+		for _, l := range s.layers() {
+			for _, f := range l.Forward {
+				if !foldsLikeAny(f.Name, names) {
+					names = append(names, f.Name)
+				}
+			}
+		}
+	}
+	return names
+}
+
+// ServeHTTP decides whether the request may pass.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	st := stateOf(r, h.app)
+
+	// first of all and whatever comes of it: who says who they are is believed
+	// by nobody behind us
+	removeSpoofed(r.Header, h.forwarded)
+	for _, f := range st.forward {
+		r.Header.Del(f.Name)
+	}
+
+	if !h.app.started.Load() { // apps start in any order
+		return h.fail(w, r, st, h.effective, &refusal{status: http.StatusServiceUnavailable, reason: auth.ReasonStoreUnavailable, err: errNotStarted})
+	}
+	e, refused := h.settingsFor(r)
+	if refused != nil {
+		return h.fail(w, r, st, e, refused)
+	}
+	if e.preflight && isPreflight(r) {
+		makeAnonymous(r, e)
+		h.app.metrics.preflight.Inc()
+		return next.ServeHTTP(w, r)
+	}
+
+	id, m, refused := h.authenticate(w, st.stripped.restore(r), e)
+	if refused != nil && !e.admits(refused) {
+		return h.fail(w, r, st, e, refused)
+	}
+	if refused != nil && !refused.missing() {
+		st.reason = refused.reason
+	}
+	if refused := h.admit(r, st, e, id, m); refused != nil {
+		return h.fail(w, r, st, e, refused)
+	}
+
+	if e.strip {
+		strip(r, e.members, &st.stripped)
+	}
+	if len(e.forward) > 0 {
+		st.forward = e.forward
+	}
+	if err := setForward(r.Header, st.forward, st); err != nil {
+		return h.fail(w, r, st, e, &refusal{status: http.StatusServiceUnavailable, reason: auth.ReasonStoreUnavailable, err: err})
+	}
+	if id == nil {
+		h.app.metrics.anonymous.Inc()
+	} else {
+		h.app.metrics.allowed.Inc()
+	}
+	return next.ServeHTTP(w, r)
+}
+
+var errNotStarted = errors.New("the app auth has not started yet")
+
+// fail notes why, and refuses.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, st *state, e *effective, f *refusal) error {
+	st.reason = f.reason
+	if c := auth.CandidateOf(f.err); c != "" {
+		st.candidate = c
+	}
+	h.app.metrics.refused(f)
+	return h.refuse(w, r, e, f)
+}
+
+// settingsFor finds the settings that apply to the request.
+func (h *Handler) settingsFor(r *http.Request) (*effective, *refusal) {
+	for _, login := range h.logins {
+		if r.URL.Path == login.loginPath && !isAmbiguous(r.URL) {
+			return login, nil
+		}
+	}
+	if len(h.Rules) == 0 {
+		return h.effective, nil
+	}
+	if isAmbiguous(r.URL) {
+		if h.effective.insecure {
+			return h.effective, nil
+		}
+		return h.effective, &refusal{status: http.StatusBadRequest, reason: auth.ReasonAmbiguousPath}
+	}
+	for _, rule := range h.Rules {
+		match, err := rule.matchers.AnyMatchWithError(r)
+		if err != nil { // taken for neither yes nor no
+			return h.effective, &refusal{status: http.StatusForbidden, reason: auth.ReasonForbidden, err: fmt.Errorf("matching a rule: %w", err)}
+		}
+		if match {
+			return rule.effective, nil
+		}
+	}
+	return h.effective, nil
+}
+
+// authenticate tries the authenticators in order until one accepts.
+func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, e *effective) (*auth.Identity, *member, *refusal) {
+	missing := refusal{status: http.StatusUnauthorized, reason: auth.ReasonMissingCredentials, err: auth.ErrNoCredentials}
+	var undecided error
+	best := &missing
+	for _, m := range e.members {
+		id, answer, err := m.authenticate(r)
+		if err == nil {
+			err = h.app.checkIdentity(r.Context(), id)
+		}
+		switch {
+		case err == nil:
+			m.decided(h.logger)
+			if answer != nil {
+				copyHeader(w.Header(), answer.Header)
+			}
+			return id, m, nil
+		case errors.Is(err, auth.ErrInvalidCredentials):
+			m.decided(h.logger)
+			if reason := auth.ReasonOf(err); best == &missing || reason.Telling() > best.reason.Telling() {
+				best = &refusal{status: http.StatusUnauthorized, reason: reason, scheme: m.scheme, answer: answer, err: err}
+			}
+		case errors.Is(err, auth.ErrNoCredentials):
+			if answer != nil && missing.answer == nil {
+				missing.answer = answer
+			}
+		default:
+			if r.Context().Err() == nil { // not because the client went away
+				m.undecided(h.logger, err)
+			}
+			if undecided == nil {
+				undecided = err
+			}
+		}
+	}
+	if undecided != nil {
+		return nil, nil, &refusal{status: http.StatusServiceUnavailable, reason: auth.ReasonOf(undecided), err: undecided}
+	}
+	return nil, nil, best
+}
+
+// admit publishes the identity and asks the guards about it. If they refuse,
+// what was published before is there again.
+func (h *Handler) admit(r *http.Request, st *state, e *effective, id *auth.Identity, m *member) *refusal {
+	outer, outerMember := st.identity, st.member
+	if id != nil {
+		st.identity, st.member = id, m
+		if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+			repl.DeleteByPrefix("http.auth.user.") // a static value, as of basic_auth, would win
+		}
+	}
+	if id == nil && e.admission != auth.RequireIdentity {
+		return nil
+	}
+	if id == nil { // every list asks for somebody
+		return &refusal{status: http.StatusUnauthorized, reason: auth.ReasonMissingCredentials, err: auth.ErrUnauthenticated}
+	}
+	for _, g := range e.guards {
+		err := g.Check(r, id)
+		if err == nil {
+			continue
+		}
+		st.identity, st.member = outer, outerMember
+		st.candidate = id.ID
+		f := &refusal{reason: auth.ReasonOf(err), err: err, scheme: m.scheme}
+		switch {
+		case errors.Is(err, auth.ErrForbidden), errors.Is(err, auth.ErrEvaluation):
+			f.status, f.reason, f.scopes = http.StatusForbidden, auth.ReasonForbidden, auth.ScopesOf(err)
+		case errors.Is(err, auth.ErrUnauthenticated):
+			f.status = http.StatusUnauthorized
+		default:
+			f.status = http.StatusServiceUnavailable
+			h.app.outage.note(h.logger, err)
+		}
+		return f
+	}
+	return nil
+}
+
+// isPreflight reports whether the request is the question that a browser asks
+// before a cross-origin request, and nothing else.
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.ContentLength == 0 && len(r.TransferEncoding) == 0 &&
+		r.Header.Get("Upgrade") == "" && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
+}
+
+// makeAnonymous removes whatever could make more of a preflight.
+func makeAnonymous(r *http.Request, e *effective) {
+	strip(r, e.members, new(stripped))
+	for _, name := range []string{
+		"Authorization", "Proxy-Authorization", "Cookie",
+		"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
+	} {
+		r.Header.Del(name)
+	}
+}
+
+// copyHeader adds the headers of a provider that accepted the request.
+func copyHeader(to, from http.Header) {
+	for name, values := range from {
+		for _, value := range values {
+			to.Add(name, value)
+		}
+	}
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+	_ auth.Request                = (*state)(nil)
+)

@@ -1,0 +1,126 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddybolt
+
+import (
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// isAmbiguous reports whether Caddy and the application behind it may read the
+// path differently. Rules decide by path, so such a path could get the rule of
+// one and reach the page of another: "/public/..;/admin", "//public/x",
+// "/public%2f..%2fadmin".
+func isAmbiguous(u *url.URL) bool {
+	if isSuspicious(u.Path) {
+		return true
+	}
+	if raw := u.RawPath; raw != "" {
+		if isSuspicious(raw) || containsEscape(raw, '/') || containsEscape(raw, '\\') {
+			return true
+		}
+	}
+	// an application may decode what is decoded already, more than once
+	for path := u.Path; strings.IndexByte(path, '%') >= 0; {
+		again := unescape(path)
+		if again == path {
+			return false
+		}
+		if isSuspicious(again) || hasEscapedSlash(path) {
+			return true
+		}
+		path = again
+	}
+	return false
+}
+
+// isSuspicious looks at a path as it stands.
+func isSuspicious(path string) bool {
+	ascii := true
+	segment := 0 // where the current segment began
+	for i := range len(path) {
+		c := path[i]
+		switch {
+		case c == '/':
+			if i > 0 && path[i-1] == '/' || isDots(path[segment:i]) {
+				return true
+			}
+			segment = i + 1
+		case c == ';', c == '\\', c < 0x20, c == 0x7f:
+			return true
+		case c >= utf8.RuneSelf:
+			ascii = false
+		}
+	}
+	return isDots(path[segment:]) || !ascii && !utf8.ValidString(path)
+}
+
+func isDots(segment string) bool { return segment == "." || segment == ".." }
+
+func hasEscapedSlash(path string) bool {
+	return containsEscape(path, '/') || containsEscape(path, '\\')
+}
+
+// containsEscape reports whether the path holds the byte in percent-encoding.
+func containsEscape(path string, b byte) bool {
+	for i := 0; i+2 < len(path); i++ {
+		if c, ok := escaped(path, i); ok && c == b {
+			return true
+		}
+	}
+	return false
+}
+
+// escaped returns the byte whose percent-encoding begins at i.
+func escaped(path string, i int) (byte, bool) {
+	if path[i] != '%' || i+2 >= len(path) {
+		return 0, false
+	}
+	hi, ok1 := unhex(path[i+1])
+	lo, ok2 := unhex(path[i+2])
+	return hi<<4 | lo, ok1 && ok2
+}
+
+func unhex(c byte) (byte, bool) {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0', true
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10, true
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10, true
+	default:
+		return 0, false
+	}
+}
+
+// unescape decodes what is well encoded and leaves the rest.
+func unescape(path string) string {
+	var sb strings.Builder
+	sb.Grow(len(path))
+	for i := 0; i < len(path); i++ {
+		if c, ok := escaped(path, i); ok {
+			sb.WriteByte(c)
+			i += 2
+			continue
+		}
+		sb.WriteByte(path[i])
+	}
+	return sb.String()
+}
+
+// isRelative reports whether a browser takes the address for one on the same
+// site: one slash, then neither a slash nor a backslash, no control byte.
+func isRelative(address string) bool {
+	if address == "" || address[0] != '/' || len(address) > 1 && (address[1] == '/' || address[1] == '\\') {
+		return false
+	}
+	for i := range len(address) {
+		if address[i] <= 0x20 || address[i] == 0x7f || address[i] == '\\' {
+			return false
+		}
+	}
+	return true
+}

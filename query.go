@@ -1,0 +1,30 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddybolt
+
+import (
+	"net/url"
+	"strings"
+)
+
+// cutParameter returns the query without the parameter of that name, and the
+// pieces that it took out, encoded as they were.
+func cutParameter(query, name string) (kept string, taken []string) {
+	if query == "" {
+		return "", nil
+	}
+	var rest []string
+	for part := range strings.SplitSeq(query, "&") {
+		key, _, _ := strings.Cut(part, "=")
+		if decoded, err := url.QueryUnescape(key); err == nil && decoded == name {
+			taken = append(taken, part)
+			continue
+		}
+		rest = append(rest, part)
+	}
+	if len(taken) == 0 {
+		return query, nil
+	}
+	return strings.Join(rest, "&"), taken
+}

@@ -1,0 +1,3 @@
+package caddybolt
+
+func (a *App) warnReadable() {}
