@@ -26,7 +26,7 @@ const (
 
 func init() {
 	httpcaddyfile.RegisterGlobalOption("auth", parseGlobal)
-	httpcaddyfile.RegisterHandlerDirective("auth", parseAuth)
+	httpcaddyfile.RegisterDirective("auth", parseDirective)
 
 	// Every plugin's "after basic_auth" comes out in the reverse order of
 	// registration; these come out right in any order.
@@ -283,6 +283,29 @@ func (s *Settings) parseForward(d *caddyfile.Dispenser, opts *module.Options) er
 		return d.Err("forward needs a header and a value, such as \"X-User-ID id\"")
 	}
 	return nil
+}
+
+// parseDirective parses the directive with its matcher.
+//
+// Caddy 2.11 keeps the first handler alone of a named route whose directives
+// have no matchers, and drops the others, be they another auth. A matcher that
+// matches every request keeps it from doing so.
+func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	if !h.Next() {
+		return nil, h.ArgErr()
+	}
+	set, err := h.ExtractMatcherSet()
+	if err != nil {
+		return nil, err
+	}
+	handler, err := parseAuth(h)
+	if err != nil {
+		return nil, err
+	}
+	if set == nil && h.IsNamedRoute() {
+		set = caddy.ModuleMap{"path": caddyconfig.JSON(caddyhttp.MatchPath{"*"}, nil)}
+	}
+	return h.NewRoute(set, handler), nil
 }
 
 // parseAuth parses the directive:
