@@ -108,10 +108,7 @@ func (c Claims) Object() Object {
 // does not fit, a json.Number for a whole number, a float64 for any other, a
 // List or an Object.
 func (c Claims) Lookup(path string) (any, bool) {
-	if len(c.raw) == 0 || path == "" {
-		return nil, false
-	}
-	raw, ok := lookup(c.raw, path)
+	raw, ok := c.LookupJSON(path)
 	if !ok {
 		return nil, false
 	}
@@ -120,6 +117,14 @@ func (c Claims) Lookup(path string) (any, bool) {
 		return nil, false
 	}
 	return v, true
+}
+
+// LookupJSON is Lookup for the text of the value, which is not decoded.
+func (c Claims) LookupJSON(path string) ([]byte, bool) {
+	if len(c.raw) == 0 || path == "" {
+		return nil, false
+	}
+	return lookup(c.raw, path)
 }
 
 // Text returns the claim at the path if it is a string.
