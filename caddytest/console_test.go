@@ -1,0 +1,245 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddytest
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// A Markdown file shows a session in a block that is marked "console": lines
+// that begin with "$ " are commands, the lines after them what they print.
+// "..." alone is any number of lines, "…" within a line any text. "caddy run" is
+// started in the background and ended when the file is through.
+
+// step is a command and what it prints.
+type step struct {
+	line    int
+	command string
+	output  []string
+}
+
+// sessions returns the steps of all console blocks of a Markdown text.
+func sessions(text string) []step {
+	var steps []step
+	inside := false
+	for i, line := range strings.Split(text, "\n") {
+		switch {
+		case !inside && strings.TrimSpace(line) == "```console":
+			inside = true
+		case inside && strings.TrimSpace(line) == "```":
+			inside = false
+		case !inside:
+		case strings.HasPrefix(line, "$ "):
+			steps = append(steps, step{line: i + 1, command: line[2:]})
+		case strings.HasPrefix(line, "> ") && len(steps) > 0 && strings.HasSuffix(steps[len(steps)-1].command, "\\"):
+			last := &steps[len(steps)-1]
+			last.command = strings.TrimSuffix(last.command, "\\") + line[2:]
+		case len(steps) > 0:
+			last := &steps[len(steps)-1]
+			last.output = append(last.output, line)
+		}
+	}
+	return steps
+}
+
+// matches compares what was printed with what the document shows.
+func matches(shown []string, printed string) bool {
+	for len(shown) > 0 && strings.TrimSpace(shown[len(shown)-1]) == "" {
+		shown = shown[:len(shown)-1]
+	}
+	if len(shown) == 0 {
+		return true
+	}
+	var pattern strings.Builder
+	pattern.WriteString(`\A`)
+	for _, line := range shown {
+		if strings.TrimSpace(line) == "..." {
+			pattern.WriteString(`(?:[^\n]*\n)*?`)
+			continue
+		}
+		parts := strings.Split(strings.TrimRight(line, " \r"), "…")
+		for i, part := range parts {
+			if i > 0 {
+				pattern.WriteString(`[^\n]*`)
+			}
+			pattern.WriteString(regexp.QuoteMeta(part))
+		}
+		pattern.WriteString(`\n`)
+	}
+	pattern.WriteString(`\z`)
+	printed = strings.ReplaceAll(printed, "\r", "")
+	if !strings.HasSuffix(printed, "\n") {
+		printed += "\n"
+	}
+	return regexp.MustCompile(pattern.String()).MatchString(printed)
+}
+
+// examplePorts are what examples listen on; each run uses others.
+var examplePorts = regexp.MustCompile(`\b(?:80[0-9]{2}|90[0-9]{2})\b`)
+
+// follow runs every command of a Markdown file, as a reader would, from the root
+// of the repository.
+func follow(t *testing.T, markdown string) {
+	t.Helper()
+	content, err := os.ReadFile(markdown)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := sessions(string(content))
+	if len(steps) == 0 {
+		t.Fatalf("%s shows no command", markdown)
+	}
+	scratch := t.TempDir()
+	ports := map[string]string{}
+	translate := func(text string) string {
+		return examplePorts.ReplaceAllStringFunc(text, func(port string) string {
+			if ports[port] == "" {
+				ports[port] = freePort(t)
+			}
+			return ports[port]
+		})
+	}
+	for _, s := range steps {
+		command := translate(s.command)
+		if file, ok := runsCaddy(command); ok {
+			runExample(t, scratch, file, translate)
+			continue
+		}
+		command = strings.ReplaceAll(command, "go run ./cmd/caddy", binary(t))
+		cmd := exec.Command("bash", "-c", "set -o pipefail; "+command)
+		cmd.Dir = repository
+		home := filepath.Join(scratch, "home")
+		cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home)
+		var stdout bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &stdout, &stdout
+		err := cmd.Run()
+		shown := slices.Clone(s.output)
+		for i := range shown {
+			shown[i] = translate(shown[i])
+		}
+		if !matches(shown, stdout.String()) {
+			t.Errorf("%s:%d: $ %s\nprinted\n%s\nthe document shows\n%s", markdown, s.line, command, stdout.String(), strings.Join(shown, "\n"))
+		}
+		if err != nil && len(s.output) == 0 {
+			t.Errorf("%s:%d: $ %s\n%v\n%s", markdown, s.line, command, err, stdout.String())
+		}
+	}
+}
+
+// runsCaddy returns the configuration that a command starts Caddy with.
+func runsCaddy(command string) (string, bool) {
+	fields := strings.Fields(command)
+	if !strings.HasPrefix(command, "go run ./cmd/caddy run ") {
+		return "", false
+	}
+	i := slices.Index(fields, "--config")
+	if i < 0 || i+1 >= len(fields) {
+		return "", false
+	}
+	return fields[i+1], true
+}
+
+// runExample starts a copy of the configuration that listens on other ports.
+func runExample(t *testing.T, scratch, file string, translate func(string) string) {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(repository, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := translate(string(content))
+	copied := filepath.Join(scratch, filepath.Base(file))
+	if err := os.WriteFile(copied, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var listening []string
+	for _, m := range regexp.MustCompile(`(?m)^(?:http://)?(?:localhost)?:([0-9]+)\b|"listen": \["[^"]*:([0-9]+)"\]`).FindAllStringSubmatch(text, -1) {
+		listening = append(listening, m[1]+m[2])
+	}
+	if len(listening) == 0 {
+		t.Fatalf("%s listens nowhere", file)
+	}
+	startFile(t, copied, listening...)
+}
+
+func TestTheReadmeDoesWhatItSays(t *testing.T) {
+	follow(t, filepath.Join(repository, "README.md"))
+}
+
+func TestEveryExampleDoesWhatItsReadmeSays(t *testing.T) {
+	folders, err := filepath.Glob(filepath.Join(repository, "examples/*"))
+	if err != nil || len(folders) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	for _, folder := range folders {
+		t.Run(filepath.Base(folder), func(t *testing.T) {
+			follow(t, filepath.Join(folder, "README.md"))
+		})
+	}
+}
+
+func TestEveryExampleIsFormattedAndValid(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(repository, "examples/*/Caddyfile"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(caddyfile.Format(content), content) {
+			t.Errorf("%s is not formatted", file)
+		}
+		relative, err := filepath.Rel(repository, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := caddyCommand(t, "", "validate", "--config", relative, "--adapter", "caddyfile"); err != nil {
+			t.Errorf("%s: %v\n%s", file, err, out)
+		}
+	}
+}
+
+// Every Caddyfile in the documentation is one that loads.
+func TestEveryCaddyfileInTheDocumentationIsValid(t *testing.T) {
+	var files []string
+	for _, pattern := range []string{"README.md", "docs/*.md", "docs/*/*.md", "examples/*/README.md"} {
+		found, err := filepath.Glob(filepath.Join(repository, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	t.Setenv("SECRET_KEY", "a secret of more than 64 bytes, enough for every hash: 0123456789abcdef")
+	t.Setenv("WORKER_KEY", "key_0123456789abcdef0123456789abcdef")
+	block := regexp.MustCompile("(?ms)^```caddyfile\n(.*?)^```")
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range block.FindAllSubmatch(content, -1) {
+			text := string(m[1])
+			if formatted := string(caddyfile.Format(m[1])); formatted != text {
+				t.Errorf("%s: not formatted:\n%s\nwant\n%s", file, text, formatted)
+			}
+			path := filepath.Join(t.TempDir(), "Caddyfile")
+			if err := os.WriteFile(path, m[1], 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := caddyCommand(t, "", "validate", "--config", path, "--adapter", "caddyfile"); err != nil {
+				t.Errorf("%s: %v\n%s\n%s", file, err, text, out)
+			}
+		}
+	}
+}
