@@ -1,0 +1,331 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package revocation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+	"go.uber.org/zap"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddybolt/caddy-bolt/internal/clock"
+)
+
+var (
+	errNotStarted = errors.New("revocation store bolt has not been started")
+	errClosed     = errors.New("revocation store bolt is closed")
+)
+
+// boltFile is one file, what it holds in memory, and the one goroutine that
+// writes it. All configurations that name the file share it.
+type boltFile struct {
+	path  string
+	clock clock.Clock
+
+	// set is nil until the file was read.
+	set atomic.Pointer[set]
+
+	mu      sync.Mutex // of starting and of ending
+	running bool
+
+	changes chan change
+	stop    chan struct{}
+	done    chan struct{}
+
+	// Of the writing goroutine alone.
+	db     *boltDB
+	opened os.FileInfo
+	failed bool
+}
+
+// change is something to write. Entries are added, or forgotten.
+type change struct {
+	entries []entry
+	forget  bool
+	answer  chan error
+}
+
+func newBoltFile(path string, c clock.Clock) *boltFile {
+	return &boltFile{
+		path:    path,
+		clock:   c,
+		changes: make(chan change),
+		stop:    make(chan struct{}),
+		done:    make(chan struct{}),
+	}
+}
+
+// start opens and reads the file, once.
+func (f *boltFile) start() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.running {
+		return nil
+	}
+	s := newSet()
+	if err := f.open(s); err != nil {
+		return err
+	}
+	f.set.Store(s)
+	f.running = true
+	go f.run(s)
+	return nil
+}
+
+// open opens the file, makes it if there is none, and adds what it holds to s.
+func (f *boltFile) open(s *set) error {
+	db, err := openBolt(f.path, s)
+	if err != nil {
+		return err
+	}
+	info, err := db.file.Stat()
+	if err != nil {
+		return errors.Join(err, db.close())
+	}
+	f.db, f.opened = db, info
+	return nil
+}
+
+// Destruct ends the writing goroutine, which closes the file.
+func (f *boltFile) Destruct() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.running {
+		return nil
+	}
+	f.running = false
+	close(f.stop)
+	select {
+	case <-f.done:
+		return nil
+	case <-time.After(writeTimeout): // the disk hangs; a reload must not
+		return fmt.Errorf("closing %q: %w", f.path, context.DeadlineExceeded)
+	}
+}
+
+// write hands a change to the writing goroutine and waits until it is on the
+// disk. What is revoked is refused from the first moment, and also if the disk
+// fails; what is forgotten is so only when the disk says so.
+func (f *boltFile) write(ctx context.Context, c change) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s := f.set.Load()
+	if s == nil {
+		return errNotStarted
+	}
+	if !c.forget {
+		for _, e := range c.entries {
+			s.apply(e)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	c.answer = make(chan error, 1)
+	select {
+	case f.changes <- c:
+	case <-f.done:
+		return errClosed
+	case <-ctx.Done():
+		return fmt.Errorf("writing %q: %w", f.path, ctx.Err())
+	}
+	select {
+	case err := <-c.answer:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("writing %q: %w", f.path, ctx.Err())
+	}
+}
+
+// run writes changes, as many as are waiting in one transaction: each costs a
+// wait for the disk.
+func (f *boltFile) run(s *set) {
+	debug.SetPanicOnFault(true) // a file that was cut short: an error, not the end of the server
+	defer close(f.done)
+	defer f.close()
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case c := <-f.changes:
+			batch := f.waiting([]change{c})
+			err := f.commit(s, batch)
+			for _, c := range batch {
+				c.answer <- err
+			}
+		case <-ticker.C:
+			f.expire(s)
+		case <-f.stop:
+			return
+		}
+	}
+}
+
+// waiting adds the changes that others are trying to hand over.
+func (f *boltFile) waiting(batch []change) []change {
+	for len(batch) < 1000 {
+		select {
+		case c := <-f.changes:
+			batch = append(batch, c)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commit writes changes.
+func (f *boltFile) commit(s *set, batch []change) error {
+	err := f.verify(s)
+	if err == nil {
+		err = f.update(func(w *boltWriter) error {
+			for _, c := range batch {
+				for _, e := range c.entries {
+					if c.forget {
+						if err := w.remove(e, math.MaxInt64); err != nil {
+							return err
+						}
+						continue
+					}
+					if err := w.put(e); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+	}
+	f.note(err)
+	if err != nil {
+		return fmt.Errorf("writing %q: %w", f.path, err)
+	}
+	for _, c := range batch {
+		for _, e := range c.entries {
+			if c.forget {
+				s.remove(e, math.MaxInt64)
+			} else {
+				s.apply(e) // again: somebody may have forgotten it meanwhile
+			}
+		}
+	}
+	return nil
+}
+
+// expire removes what ended, from the disk and from memory.
+func (f *boltFile) expire(s *set) {
+	now := nanoseconds(f.clock.Now())
+	if f.db == nil {
+		return // the next change opens it
+	}
+	err := s.sweep(now, func(ended []entry) error {
+		err := f.update(func(w *boltWriter) error {
+			for _, e := range ended {
+				if err := w.remove(e, now); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err == nil {
+			s.drop(ended, now)
+		}
+		return err
+	})
+	f.note(err)
+}
+
+// verify makes sure that what is written is found at the next start: a file
+// that was deleted or replaced is opened anew and gets all that is in memory.
+func (f *boltFile) verify(s *set) error {
+	info, err := os.Stat(f.path)
+	if f.db != nil && err == nil && os.SameFile(info, f.opened) {
+		return nil
+	}
+	f.close()
+	if err := f.open(s); err != nil {
+		return err
+	}
+	now := nanoseconds(f.clock.Now())
+	for i := range shards {
+		var part []entry
+		s.eachOf(i, func(e entry) {
+			if e.until > now {
+				part = append(part, e)
+			}
+		})
+		if len(part) == 0 {
+			continue
+		}
+		err := f.update(func(w *boltWriter) error {
+			for _, e := range part {
+				if err := w.put(e); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			f.close() // the next change begins again
+			return err
+		}
+	}
+	return nil
+}
+
+// update runs one transaction. Its error leaves the file as it was.
+func (f *boltFile) update(do func(*boltWriter) error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = damaged(f.path, r)
+			f.close() // the next change opens it anew, and finds out what it is
+		}
+	}()
+	return f.db.Update(func(tx *bbolt.Tx) error {
+		w, err := newBoltWriter(tx)
+		if err != nil {
+			return err
+		}
+		if err := do(w); err != nil {
+			return err
+		}
+		return w.finish()
+	})
+}
+
+// note logs when writing begins to fail, and when it is well again.
+func (f *boltFile) note(err error) {
+	switch {
+	case err != nil && !f.failed:
+		logger().Error("revocations cannot be written; log-outs are answered with 503",
+			zap.String("path", f.path), zap.Error(err))
+	case err == nil && f.failed:
+		logger().Info("revocations can be written again", zap.String("path", f.path))
+	}
+	f.failed = err != nil
+}
+
+// close closes the file.
+func (f *boltFile) close() {
+	if f.db == nil {
+		return
+	}
+	db := f.db
+	f.db = nil
+	if err := db.close(); err != nil {
+		logger().Warn("closing the file of revocations", zap.String("path", f.path), zap.Error(err))
+	}
+}
+
+// Interface guards
+var _ caddy.Destructor = (*boltFile)(nil)

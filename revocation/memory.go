@@ -1,0 +1,233 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package revocation
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/clock"
+	"github.com/caddybolt/caddy-bolt/internal/module"
+)
+
+func init() {
+	caddy.RegisterModule(Memory{})
+}
+
+// sweepEvery is how often expired entries are removed.
+const sweepEvery = time.Minute
+
+// Memory remembers revoked tokens in the memory of this process. It keeps them
+// when Caddy reloads its configuration, and loses them when Caddy ends: a token
+// that was revoked and has not expired is then valid again. Use it for
+// development, for tokens that live for minutes, or where nothing may be written.
+//
+// A million revoked tokens take about 110 MiB. Entries are removed within a minute of their end.
+type Memory struct {
+	clock    clock.Clock
+	pool     *caddy.UsagePool
+	state    *memoryState
+	acquired bool
+}
+
+// memories holds the one state that all configurations of the process share.
+var memories = caddy.NewUsagePool()
+
+// memoryKey is the key of the state. The store has no options, so there is one.
+const memoryKey = "memory"
+
+// CaddyModule returns the Caddy module information.
+func (Memory) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.auth.revocation.memory",
+		New: func() caddy.Module { return new(Memory) },
+	}
+}
+
+// Provision finds the state that an earlier configuration left, or makes one.
+func (m *Memory) Provision(caddy.Context) error {
+	if m.pool == nil {
+		m.pool = memories
+	}
+	state, _, err := m.pool.LoadOrNew(memoryKey, func() (caddy.Destructor, error) {
+		return newMemoryState(m.clock), nil
+	})
+	if err != nil {
+		return err
+	}
+	m.state, m.acquired = state.(*memoryState), true
+	return nil
+}
+
+// Cleanup gives the state away. It ends with the last configuration that uses
+// it. Requests that outlive their configuration are still answered.
+func (m *Memory) Cleanup() error {
+	if !m.acquired {
+		return nil
+	}
+	m.acquired = false
+	_, err := m.pool.Delete(memoryKey)
+	return err
+}
+
+// Revoked implements auth.RevocationStore.
+func (m *Memory) Revoked(_ context.Context, token auth.TokenRef) (bool, error) {
+	return m.state.set.revoked(&token, m.now), nil
+}
+
+// Revoke implements auth.RevocationStore.
+func (m *Memory) Revoke(ctx context.Context, token auth.TokenRef, until time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	list, err := tokenEntries(token, until, m.clock.Now())
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		m.state.set.apply(e)
+	}
+	return nil
+}
+
+// RevokeUser implements auth.RevocationStore.
+func (m *Memory) RevokeUser(ctx context.Context, user auth.UserRef, issuedBefore, until time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	e, err := userEntry(user, issuedBefore, until, m.clock.Now())
+	if err != nil {
+		return err
+	}
+	m.state.set.apply(e)
+	return nil
+}
+
+// List implements auth.RevocationLister.
+func (m *Memory) List(ctx context.Context) ([]auth.Revocation, error) {
+	return m.state.set.list(ctx, m.now())
+}
+
+// Unrevoke implements auth.RevocationLister.
+func (m *Memory) Unrevoke(ctx context.Context, token auth.TokenRef) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	list, err := unrevokeEntries(token)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		m.state.set.remove(e, math.MaxInt64)
+	}
+	return nil
+}
+
+func (m *Memory) now() int64 { return nanoseconds(m.clock.Now()) }
+
+// UnmarshalCaddyfile sets up the store. Syntax:
+//
+//	memory
+func (m *Memory) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the name
+	if d.NextArg() {
+		return d.Errf("memory takes no argument, not %q", d.Val())
+	}
+	for d.NextBlock(0) {
+		return module.NewOptions(d).Unknown("memory", "none")
+	}
+	return nil
+}
+
+// memoryState is the set, and the goroutine that removes what expired.
+type memoryState struct {
+	set  *set
+	stop chan struct{}
+	done sync.WaitGroup
+}
+
+func newMemoryState(c clock.Clock) *memoryState {
+	s := &memoryState{set: newSet(), stop: make(chan struct{})}
+	s.done.Go(func() {
+		ticker := time.NewTicker(sweepEvery)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				s.set.expire(nanoseconds(c.Now()))
+			case <-s.stop:
+				return
+			}
+		}
+	})
+	return s
+}
+
+// Destruct ends the goroutine.
+func (s *memoryState) Destruct() error {
+	close(s.stop)
+	s.done.Wait()
+	return nil
+}
+
+// expire removes what ended until now.
+func (s *set) expire(now int64) {
+	_ = s.sweep(now, func(ended []entry) error {
+		s.drop(ended, now)
+		return nil
+	})
+}
+
+// drop removes entries that end before now, unless they were extended.
+func (s *set) drop(ended []entry, now int64) {
+	for _, e := range ended {
+		s.remove(e, now)
+	}
+}
+
+// list returns what has not ended, tokens first, in the order of their IDs.
+func (s *set) list(ctx context.Context, now int64) ([]auth.Revocation, error) {
+	var entries []entry
+	for i := range shards {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		s.eachOf(i, func(e entry) {
+			if e.until > now {
+				entries = append(entries, e)
+			}
+		})
+	}
+	order := map[kind]int{tokenKind: 0, sessionKind: 1, userKind: 2}
+	slices.SortFunc(entries, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(order[a.kind], order[b.kind]), cmp.Compare(a.id, b.id), cmp.Compare(a.issuer, b.issuer),
+			cmp.Compare(b.until, a.until))
+	})
+	// An ID whose first issuer's entry went may be there twice for the next.
+	entries = slices.CompactFunc(entries, func(a, b entry) bool {
+		return a.kind == b.kind && a.id == b.id && a.issuer == b.issuer
+	})
+	list := make([]auth.Revocation, len(entries))
+	for i, e := range entries {
+		list[i] = e.revocation()
+	}
+	return list, nil
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner     = (*Memory)(nil)
+	_ caddy.CleanerUpper    = (*Memory)(nil)
+	_ caddyfile.Unmarshaler = (*Memory)(nil)
+	_ auth.RevocationLister = (*Memory)(nil)
+	_ caddy.Destructor      = (*memoryState)(nil)
+)
