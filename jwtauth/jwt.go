@@ -1,0 +1,306 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package jwtauth accepts JSON Web Tokens.
+package jwtauth
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/clock"
+	"github.com/caddybolt/caddy-bolt/internal/extract"
+)
+
+func init() {
+	caddy.RegisterModule(new(JWT))
+}
+
+// What is not configured.
+const (
+	defaultLeeway  = 30 * time.Second
+	defaultMaxSize = 16 << 10
+)
+
+var (
+	defaultSources     = []auth.Source{{Header: "Authorization", Scheme: "Bearer"}}
+	defaultStaff       = []string{"is_staff"}
+	defaultSuperuser   = []string{"is_superuser", "is_admin"}
+	defaultPermissions = []string{"permissions", "scope", "scp"}
+)
+
+// JWT accepts JSON Web Tokens (RFC 7519) that are signed with a key of the
+// configuration: one compact JWS (RFC 7515) per request, in a header, a cookie
+// or the query.
+//
+// The configuration says which keys there are and which algorithms each may be
+// used with. The token chooses among them and nothing else: what it says about
+// its own key ("jwk", "jku", "x5u", "x5c") is not read, "none" does not exist,
+// and a public key never serves as a secret. A token with a "crit" or "b64"
+// header, a token within a token, duplicate members, text after the JSON and
+// any but the one spelling of base64url are refused.
+//
+// Key sources may be combined. Without any, the global secret is used; without
+// that either, the configuration does not load. A key that is weak (a secret
+// shorter than its hash, RSA below 2048 bits) does not load.
+//
+// A token needs "exp" and a user: the claim "sub" or the one that user_claim
+// names. Its claims become the placeholders {http.auth.claims.*}, the user
+// {http.auth.user.id}, and {http.auth.backend} is "jwt".
+//
+// A bad token is answered with 401 and the challenge Bearer; the reason is in
+// {http.auth.error}.
+type JWT struct {
+	// The name by which other parts of the configuration refer to this block,
+	// such as a token endpoint that issues what it accepts.
+	Label string `json:"name,omitempty"`
+
+	// A secret for HMAC, as {env.NAME} or {file./path}, or the secret itself:
+	// plain text, or "base64:" or "hex:" and the encoded bytes. It must be as
+	// long as the hash of its algorithm: 32 bytes for HS256.
+	Secret string `json:"secret,omitempty"`
+
+	// Public keys: each the path of a file, a placeholder, or the text itself.
+	// PEM (PKIX, PKCS #1 or a certificate) or a JWK.
+	Public []string `json:"public_keys,omitempty"`
+
+	// A private key whose public half verifies, and which can sign: the path
+	// of a file, a placeholder, or the text itself. PEM (PKCS #8, PKCS #1,
+	// SEC 1) or a JWK.
+	Private string `json:"private_key,omitempty"`
+
+	// The path of a file that holds a JWK set (RFC 7517, section 5). It is read
+	// again within a second or two when it changes; if it cannot be used then,
+	// the former keys stay in force.
+	JWKSFile string `json:"jwks_file,omitempty"`
+
+	// The algorithms to accept, of HS256, HS384, HS512, RS256, RS384, RS512,
+	// PS256, PS384, PS512, ES256, ES384, ES512 and EdDSA. Default: HS256 for a
+	// secret; for other keys those that fit the type of the key and its "alg".
+	Algorithms []string `json:"algorithms,omitempty"`
+
+	// Where the token may stand, tried in order. Default: the header
+	// Authorization with the scheme Bearer.
+	Places []auth.Source `json:"sources,omitempty"`
+
+	// The issuers ("iss") to accept. Default: any, and none.
+	Issuers []string `json:"issuers,omitempty"`
+
+	// The audiences ("aud") of which the token must have one. Default: any,
+	// and none.
+	Audiences []string `json:"audiences,omitempty"`
+
+	// The subject ("sub") that the token must have. Default: any.
+	Subject string `json:"subject,omitempty"`
+
+	// The media type that the header's "typ" must say, such as "at+jwt" (RFC
+	// 9068, section 2.1). Default: any, and none.
+	Type string `json:"type,omitempty"`
+
+	// Claims that must be present and not null. A name with dots that is no
+	// member is a path: "realm_access.roles".
+	RequireClaims []string `json:"require_claims,omitempty"`
+
+	// How much the clocks of the issuer and of this server may differ. Default:
+	// 30s.
+	Leeway *caddy.Duration `json:"leeway,omitempty"`
+
+	// How long after its "iat" a token is accepted at most, whatever its "exp"
+	// says. Default: no limit.
+	MaxAge caddy.Duration `json:"max_age,omitempty"`
+
+	// Refuse tokens without "jti".
+	RequireJTI bool `json:"require_jti,omitempty"`
+
+	// The claim that names the user: text, or a whole number, which is taken
+	// as its digits. Default: "sub".
+	UserClaim string `json:"user_claim,omitempty"`
+
+	// The claims of which one that is true makes the user staff. Default:
+	// "is_staff".
+	StaffClaims []string `json:"staff_claims,omitempty"`
+
+	// The claims of which one that is true makes the user a superuser.
+	// Default: "is_superuser" and "is_admin".
+	SuperuserClaims []string `json:"superuser_claims,omitempty"`
+
+	// The claims that hold the permissions: the first that is present counts,
+	// a list of text or text with spaces. Default: "permissions", "scope",
+	// "scp".
+	PermissionsClaims []string `json:"permissions_claims,omitempty"`
+
+	// The largest token in bytes. Default: 16 KiB, which is also what Caddy
+	// allows for all headers of a request together (max_header_size).
+	MaxSize int64 `json:"max_size,omitempty"`
+
+	// Accept a secret shorter than its hash, and RSA keys from 1024 bits.
+	InsecureWeakKey bool `json:"insecure_weak_key,omitempty"`
+
+	extractor *extract.Extractor
+	keys      keyring
+	names     *claimNames
+	typ       string
+	limits    limits
+	clock     clock.Clock
+	signing   *signingKey
+	logger    *zap.Logger
+}
+
+// CaddyModule returns the Caddy module information.
+func (*JWT) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.auth.authenticators.jwt",
+		New: func() caddy.Module { return new(JWT) },
+	}
+}
+
+// Provision loads the keys.
+func (j *JWT) Provision(ctx caddy.Context) error {
+	j.logger = ctx.Logger()
+
+	algorithms, allowed, err := parseAlgorithms(j.Algorithms)
+	if err != nil {
+		return fmt.Errorf("algorithms: %w", err)
+	}
+	sources, err := j.keySources(ctx, algorithms, keyRules{allowed: allowed, weak: j.InsecureWeakKey})
+	if err != nil {
+		return err
+	}
+	if err := j.keys.open(sources); err != nil {
+		return err
+	}
+	for _, alg := range algorithms {
+		if !j.keys.set().algorithms.has(alg) {
+			return fmt.Errorf("algorithms: no key can serve %s", alg)
+		}
+	}
+
+	size := j.MaxSize
+	if size == 0 {
+		size = defaultMaxSize
+	}
+	j.extractor, err = extract.New(orDefault(j.Places, defaultSources), int(size))
+	if err != nil {
+		return fmt.Errorf("sources: %w", err)
+	}
+
+	j.limits = limits{leeway: defaultLeeway, maxAge: time.Duration(j.MaxAge)}
+	if j.Leeway != nil {
+		j.limits.leeway = time.Duration(*j.Leeway)
+	}
+	j.typ = normalizeType(j.Type)
+	user := j.UserClaim
+	if user == "" {
+		user = registeredNames[claimSub]
+	}
+	j.names = newClaimNames(user,
+		orDefault(j.StaffClaims, defaultStaff),
+		orDefault(j.SuperuserClaims, defaultSuperuser),
+		orDefault(j.PermissionsClaims, defaultPermissions),
+		j.RequireClaims)
+
+	j.keys.watch(ctx, sources)
+	return nil
+}
+
+func orDefault[T any](configured, standard []T) []T {
+	if len(configured) == 0 {
+		return standard
+	}
+	return configured
+}
+
+// Validate refuses what no Caddyfile can say.
+func (j *JWT) Validate() error {
+	switch {
+	case j.Leeway != nil && *j.Leeway < 0:
+		return errors.New("leeway: must not be negative")
+	case j.MaxAge < 0:
+		return errors.New("max_age: must not be negative")
+	case j.MaxSize < 0 || j.MaxSize > maxMaxSize:
+		return fmt.Errorf("max_size: must be at most %d bytes", maxMaxSize)
+	}
+	for option, list := range map[string][]string{
+		"issuers": j.Issuers, "audiences": j.Audiences, "require_claims": j.RequireClaims,
+		"staff_claims": j.StaffClaims, "superuser_claims": j.SuperuserClaims, "permissions_claims": j.PermissionsClaims,
+	} {
+		for i, word := range list {
+			if word == "" {
+				return fmt.Errorf("%s[%d]: is empty", option, i)
+			}
+		}
+	}
+	for i, issuer := range j.Issuers {
+		if strings.HasPrefix(issuer, auth.LocalIssuer) {
+			return fmt.Errorf("issuers[%d]: %q is reserved for credentials that are no tokens", i, issuer)
+		}
+	}
+	return nil
+}
+
+// maxMaxSize is the largest max_size: no server accepts larger headers.
+const maxMaxSize = 16 << 20
+
+// Authenticate implements auth.Authenticator.
+func (j *JWT) Authenticate(r *http.Request) (*auth.Identity, error) {
+	token, _, err := j.extractor.Extract(r)
+	if err != nil {
+		return nil, err
+	}
+	return j.verify(token, j.clock.Now())
+}
+
+// verify judges the token. Its order is from what costs nothing to what costs
+// most, and no key is touched for a token of another issuer.
+func (j *JWT) verify(token string, now time.Time) (*auth.Identity, error) {
+	parts, err := split(token)
+	if err != nil {
+		return nil, err
+	}
+	s := scratches.Get().(*scratch)
+	defer s.release()
+
+	h, err := parseHeader(s, parts.header)
+	if err != nil {
+		return nil, err
+	}
+	keys := j.keys.set()
+	if !h.known || !keys.algorithms.has(h.alg) {
+		return nil, errAlgorithm
+	}
+	if err := parsePayload(s, parts.payload, j.names); err != nil {
+		return nil, err
+	}
+	if s.issuer, err = j.issuer(&s.claims); err != nil {
+		return nil, err
+	}
+	if s.signature, err = decode(s.signature, parts.signature); err != nil {
+		return nil, err
+	}
+	if err := keys.verify(&h, parts.signed, s.signature); err != nil {
+		return nil, err
+	}
+	return j.accept(s, &h, now)
+}
+
+// Challenge implements auth.Challenger.
+func (*JWT) Challenge() string { return "Bearer" }
+
+// Sources implements auth.SourceLister.
+func (j *JWT) Sources() []auth.Source { return j.extractor.Sources() }
+
+// Interface guards
+var (
+	_ caddy.Provisioner  = (*JWT)(nil)
+	_ caddy.Validator    = (*JWT)(nil)
+	_ auth.Authenticator = (*JWT)(nil)
+	_ auth.Challenger    = (*JWT)(nil)
+	_ auth.SourceLister  = (*JWT)(nil)
+)

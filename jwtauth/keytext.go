@@ -1,0 +1,161 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package jwtauth
+
+import (
+	"bytes"
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/caddybolt/caddy-bolt/internal/secret"
+)
+
+// maxKeyFile is the largest key file that is read, in bytes.
+const maxKeyFile = 1 << 20
+
+// keyText is what public_key and private_key say: a key as text, a placeholder
+// for such text, or the path of a file that holds it.
+type keyText struct {
+	data   []byte
+	inline bool // the configuration itself holds the key
+}
+
+// readKeyText resolves the option. No error quotes the text unless it reads
+// like a path: it may be a key that somebody forgot to dress up as PEM.
+func readKeyText(text string) (keyText, error) {
+	if isJWKText(text) { // its braces are no placeholders
+		return keyText{[]byte(text), true}, nil
+	}
+	resolved, err := secret.Resolve(text)
+	if err != nil {
+		return keyText{}, err
+	}
+	if isJWKText(resolved) || strings.Contains(resolved, pemBegin) {
+		return keyText{[]byte(resolved), secret.IsInline(text)}, nil
+	}
+	data, err := readKeyFile(resolved)
+	if err != nil {
+		if !isPathLike(text) {
+			return keyText{}, fmt.Errorf("reading the file: %w (a key that is given as text begins with %s or is a JWK)", cause(err), strings.TrimSpace(pemBegin))
+		}
+		return keyText{}, fmt.Errorf("reading %q: %w", text, cause(err))
+	}
+	return keyText{data, false}, nil
+}
+
+// readKeyFile reads a file of keys.
+func readKeyFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxKeyFile {
+		return nil, fmt.Errorf("is larger than %d bytes", maxKeyFile)
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil, errors.New("is empty")
+	}
+	return data, nil
+}
+
+// cause leaves the path out of an error of package os.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// isPathLike reports whether the text can be shown: keys in base64 or
+// hexadecimal do not begin like this.
+func isPathLike(text string) bool {
+	for _, prefix := range []string{"/", "./", "../", "{"} {
+		if strings.HasPrefix(text, prefix) {
+			return true
+		}
+	}
+	return strings.Contains(text, `:\`)
+}
+
+// isJWKText tells a JSON object from a placeholder.
+func isJWKText(text string) bool {
+	rest, ok := strings.CutPrefix(strings.TrimSpace(text), "{")
+	return ok && strings.HasPrefix(strings.TrimSpace(rest), `"`)
+}
+
+// publicKey makes a key of what public_key says.
+func (r keyRules) publicKey(text keyText) (*key, error) {
+	if isJWKText(string(text.data)) {
+		j, err := parseJWK(text.data)
+		if err != nil {
+			return nil, err
+		}
+		if j.Type == "oct" {
+			return nil, errors.New("is a secret, which belongs to secret")
+		}
+		return r.jwkKey(j)
+	}
+	public, err := parsePublicPEM(text.data)
+	if err != nil {
+		return nil, err
+	}
+	return r.newPublicKey(public, "", 0)
+}
+
+// privateKey makes a key, and one that signs, of what private_key says.
+func (r keyRules) privateKey(text keyText) (*key, crypto.Signer, error) {
+	if isJWKText(string(text.data)) {
+		j, err := parseJWK(text.data)
+		if err != nil {
+			return nil, nil, err
+		}
+		pin, err := j.usable("sign")
+		if err != nil {
+			return nil, nil, err
+		}
+		private, err := j.private()
+		if err != nil {
+			return nil, nil, err
+		}
+		k, err := r.newPublicKey(private.Public(), j.ID, pin)
+		return k, private, err
+	}
+	private, err := parsePrivatePEM(text.data)
+	if err != nil {
+		return nil, nil, err
+	}
+	k, err := r.newPublicKey(private.Public(), "", 0)
+	return k, private, err
+}
+
+// jwkKey makes a key of a JWK that is meant for verifying.
+func (r keyRules) jwkKey(j *jwk) (*key, error) {
+	pin, err := j.usable("verify")
+	if err != nil {
+		return nil, err
+	}
+	if j.Type == "oct" {
+		k, err := j.secret()
+		if err != nil {
+			return nil, err
+		}
+		return r.newSecretKey(k, j.ID, pin)
+	}
+	public, err := j.public()
+	if err != nil {
+		return nil, err
+	}
+	return r.newPublicKey(public, j.ID, pin)
+}

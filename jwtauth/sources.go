@@ -1,0 +1,113 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package jwtauth
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/secret"
+)
+
+// keySources makes the key sources that the configuration names, and chooses
+// the key that signs: the private key, or else the secret. The algorithms are
+// those configured, in their order.
+func (j *JWT) keySources(ctx caddy.Context, algorithms []algorithm, rules keyRules) ([]keySource, error) {
+	var keys staticKeys
+	if j.Private != "" {
+		text, err := readKeyText(j.Private)
+		if err != nil {
+			return nil, fmt.Errorf("private_key: %w", err)
+		}
+		k, private, err := rules.privateKey(text)
+		if err != nil {
+			return nil, fmt.Errorf("private_key: %w", err)
+		}
+		if text.inline {
+			j.warnInline("private_key")
+		}
+		keys = append(keys, k)
+		if j.signing, err = newPrivateSigner(k, private, algorithms, j.Type); err != nil {
+			return nil, fmt.Errorf("private_key: %w", err)
+		}
+	}
+	if j.Secret != "" || j.namesNoKey() {
+		k, err := j.secretKey(ctx, algorithms, rules)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, k)
+	}
+	for i, public := range j.Public {
+		text, err := readKeyText(public)
+		if err != nil {
+			return nil, fmt.Errorf("public_keys[%d]: %w", i, err)
+		}
+		k, err := rules.publicKey(text)
+		if err != nil {
+			return nil, fmt.Errorf("public_keys[%d]: %w", i, err)
+		}
+		keys = append(keys, k)
+	}
+	sources := []keySource{keys}
+	if j.JWKSFile != "" {
+		path, err := secret.Resolve(j.JWKSFile)
+		if err != nil {
+			return nil, fmt.Errorf("jwks_file: %w", err)
+		}
+		sources = append(sources, &jwksFile{path: path, rules: rules, logger: j.logger})
+	}
+	return sources, nil
+}
+
+// namesNoKey reports whether the block leaves its key to the global secret.
+func (j *JWT) namesNoKey() bool {
+	return j.Private == "" && len(j.Public) == 0 && j.JWKSFile == ""
+}
+
+// secretKey makes the key of the block's own secret or of the global one.
+func (j *JWT) secretKey(ctx caddy.Context, algorithms []algorithm, rules keyRules) (*key, error) {
+	option, text := "secret", ""
+	if j.Secret != "" {
+		resolved, err := secret.Resolve(j.Secret)
+		if err != nil {
+			return nil, fmt.Errorf("secret: %w", err)
+		}
+		if secret.IsInline(j.Secret) {
+			j.warnInline("secret")
+		}
+		text = resolved
+	} else {
+		services, err := auth.ServicesOf(ctx)
+		if err != nil {
+			return nil, err
+		}
+		global, ok := services.Secret()
+		if !ok {
+			return nil, errors.New("no key: give secret, public_key, private_key or jwks_file, or a global secret")
+		}
+		option, text = "global secret", string(global)
+	}
+	decoded, err := decodeSecret(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", option, err)
+	}
+	k, err := rules.newSecretKey(decoded, "", 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", option, err)
+	}
+	if j.signing == nil {
+		j.signing = newSecretSigner(k, decoded, algorithms, j.Type)
+	}
+	return k, nil
+}
+
+func (j *JWT) warnInline(option string) {
+	j.logger.Warn("the configuration itself holds a secret, which Caddy's admin API and autosave file show: use {env.NAME} or {file./path}",
+		zap.String("option", option))
+}
