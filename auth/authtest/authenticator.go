@@ -5,11 +5,8 @@ package authtest
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -235,49 +232,6 @@ func authenticatorBad(tb testing.TB, c AuthenticatorCase) {
 	}
 }
 
-// presented are the texts that r has in its headers and its query and base has
-// not, whole and in pieces. Short ones are left out: they are words.
-func presented(base, r *http.Request) []string {
-	const short = 12
-	known := make(map[string]bool)
-	for _, text := range texts(base) {
-		known[text] = true
-	}
-	var found []string
-	for _, text := range texts(r) {
-		if known[text] {
-			continue
-		}
-		pieces := strings.FieldsFunc(text, func(c rune) bool { return strings.ContainsRune(" ;=.&", c) })
-		for _, piece := range append(pieces, text) {
-			if len(piece) >= short {
-				found = append(found, piece)
-			}
-		}
-		if len(pieces) > 0 && len(found) == 0 {
-			found = append(found, "") // presented, too short to be watched for
-		}
-	}
-	return found
-}
-
-// texts are the values of the headers and of the query.
-func texts(r *http.Request) []string {
-	var all []string
-	for _, values := range r.Header {
-		all = append(all, values...)
-	}
-	for _, values := range r.URL.Query() {
-		all = append(all, values...)
-	}
-	return all
-}
-
-// identityText is everything that an identity shows.
-func identityText(id *auth.Identity) string {
-	return fmt.Sprintf("%v\n%+v\n%q\n%s\n%s", id, *id, id.Claims.Object(), id.Claims.JSON(), id.Permissions)
-}
-
 func authenticatorSecrets(tb testing.TB, c AuthenticatorCase) {
 	a := c.New(tb)
 	base := c.request(tb, nil)
@@ -296,49 +250,6 @@ func authenticatorSecrets(tb testing.TB, c AuthenticatorCase) {
 	ask("good credential", c.Good)
 	for name, put := range c.Bad {
 		ask(name, put)
-	}
-}
-
-// snapshot is what an authenticator or a guard could change of a request.
-type snapshot struct {
-	Method, Proto, Host, RemoteAddr, RequestURI string
-	URL                                         url.URL
-	User                                        string
-	Header, Trailer                             http.Header
-	Form                                        url.Values
-	ContentLength                               int64
-}
-
-func snapshotOf(r *http.Request) snapshot {
-	return snapshot{
-		Method: r.Method, Proto: r.Proto, Host: r.Host, RemoteAddr: r.RemoteAddr,
-		RequestURI: r.RequestURI, URL: *r.URL, User: r.URL.User.String(),
-		Header: r.Header.Clone(), Trailer: r.Trailer.Clone(), Form: r.Form,
-		ContentLength: r.ContentLength,
-	}
-}
-
-// body is a request's body that notices being touched.
-type body struct{ touched bool }
-
-func (b *body) Read([]byte) (int, error) {
-	b.touched = true
-	return 0, errors.New("the body is not yours")
-}
-func (b *body) Close() error { b.touched = true; return nil }
-
-// unchanged fails tb when f changes r or reads its body.
-func unchanged(tb testing.TB, what string, r *http.Request, f func()) {
-	tb.Helper()
-	b := new(body)
-	r.Body = b
-	before := snapshotOf(r)
-	f()
-	if after := snapshotOf(r); !reflect.DeepEqual(before, after) {
-		tb.Errorf("%s: the request was changed", what)
-	}
-	if b.touched || r.Body != b {
-		tb.Errorf("%s: the body was read, closed or replaced", what)
 	}
 }
 
