@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// MaxPassword is the length in bytes from which a password is refused.
+	// MaxPassword is the length in bytes above which a password is refused.
 	MaxPassword = 1024
 
 	// MaxWait is how long a verification waits for its turn.

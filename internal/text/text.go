@@ -1,0 +1,32 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package text says whether names and words can be shown and listed as they
+// are.
+package text
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// IsPlain reports whether s is UTF-8 without control characters.
+func IsPlain(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// CheckWords says which of the words of an option is none: they are shown
+// separated by spaces, where "a b" would look like two.
+func CheckWords(option string, words []string) error {
+	for _, w := range words {
+		switch {
+		case w == "":
+			return fmt.Errorf("%s: a word is empty", option)
+		case !IsPlain(w) || strings.ContainsFunc(w, unicode.IsSpace):
+			return fmt.Errorf("%s: %q holds blanks or control characters", option, w)
+		}
+	}
+	return nil
+}
