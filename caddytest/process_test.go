@@ -62,6 +62,7 @@ type process struct {
 	log   *buffer
 	done  chan struct{}
 	Admin string
+	home  string
 }
 
 // buffer is a log that is written and read at once.
@@ -112,6 +113,7 @@ func startFile(t *testing.T, file string, ports ...string) *process {
 	t.Helper()
 	p := &process{t: t, log: new(buffer), done: make(chan struct{}), Admin: "127.0.0.1:" + freePort(t)}
 	home := t.TempDir()
+	p.home = home
 	p.cmd = exec.Command(binary(t), "run", "--config", file)
 	if !strings.HasSuffix(file, ".json") {
 		p.cmd.Args = append(p.cmd.Args, "--adapter", "caddyfile")
@@ -227,12 +229,22 @@ func raw(t *testing.T, port, text string) string {
 	return line
 }
 
-// caddy runs a command of the built Caddy and returns what it prints.
+// caddyCommand runs a command of the built Caddy and returns what it prints.
 func caddyCommand(t *testing.T, stdin string, args ...string) (string, error) {
+	t.Helper()
+	return runCaddy(t, t.TempDir(), stdin, args...)
+}
+
+// caddyCommandIn is caddyCommand with the data folder of another process.
+func caddyCommandIn(t *testing.T, home string, args ...string) (string, error) {
+	t.Helper()
+	return runCaddy(t, home, "", args...)
+}
+
+func runCaddy(t *testing.T, home, stdin string, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.Command(binary(t), args...)
 	cmd.Dir = repository
-	home := t.TempDir()
 	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home)
 	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()

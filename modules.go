@@ -1,0 +1,10 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddybolt
+
+// The modules that come with it.
+import (
+	_ "github.com/caddybolt/caddy-bolt/jwtauth"
+	_ "github.com/caddybolt/caddy-bolt/revocation"
+)
