@@ -1,0 +1,162 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddybolt/caddy-bolt/internal/clock"
+)
+
+// tokenFlags are the flags of "caddy auth token".
+type tokenFlags struct {
+	key       keyFlags
+	expiresIn string
+	sub       string
+	issuer    string
+	audience  []string
+	perms     []string
+	staff     bool
+	superuser bool
+	claims    []string
+	jsons     []string
+}
+
+func tokenCommand() *cobra.Command { return newTokenCommand(clock.Clock{}) }
+
+func newTokenCommand(now clock.Clock) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "token (--secret-file <file|-> | --private-key-file <file>) --sub <user> [flags]",
+		Short: "Makes a JSON Web Token",
+		Long: `
+Makes a token that a jwt with the same key accepts, and prints it.
+
+The secret file is read as {file.*} of a Caddyfile reads it: one line feed at its
+end is not part of the secret, and "base64:" or "hex:" at its beginning says how
+the rest is encoded. "-" is standard input. A private key is PEM or a JWK.
+
+Every token has the claims iat, exp and jti.`,
+		Example: `  caddy auth token --secret-file secret.txt --sub alice
+  caddy auth token --private-key-file key.pem --sub alice --permission reports.read
+  vault read … | caddy auth token --secret-file - --sub ci --expires-in 5m`,
+	}
+	var f tokenFlags
+	flags := cmd.Flags()
+	flags.StringVar(&f.key.secretFile, "secret-file", "", "The file that holds the secret; - is standard input")
+	flags.StringVar(&f.key.privateKeyFile, "private-key-file", "", "The file that holds the private key")
+	flags.StringVar(&f.key.algorithm, "algorithm", "", "The algorithm to sign with (default HS256 for a secret, or what fits the private key)")
+	flags.BoolVar(&f.key.insecureWeakKey, "insecure-weak-key", false, "Accept a secret that is shorter than the hash, and RSA keys below 2048 bits")
+	flags.StringVar(&f.expiresIn, "expires-in", "1h", "For how long the token is valid, such as 5m, 12h or 30d")
+	flags.StringVar(&f.sub, "sub", "", "The subject: whose token it is")
+	flags.StringVar(&f.issuer, "issuer", "", "The issuer")
+	flags.StringArrayVar(&f.audience, "audience", nil, "An audience; may be repeated")
+	flags.StringArrayVar(&f.perms, "permission", nil, "A permission; may be repeated")
+	flags.BoolVar(&f.staff, "staff", false, "Set is_staff")
+	flags.BoolVar(&f.superuser, "superuser", false, "Set is_superuser")
+	flags.StringArrayVar(&f.claims, "claim", nil, "A further claim as name=text; may be repeated")
+	flags.StringArrayVar(&f.jsons, "claim-json", nil, "A further claim as name=JSON, for numbers, lists and objects; may be repeated")
+	prepare(cmd, func(cmd *cobra.Command, _ []string) error {
+		claims, err := f.payload(now.Now())
+		if err != nil {
+			return err
+		}
+		payload, err := json.Marshal(claims)
+		if err != nil {
+			return fmt.Errorf("encoding the claims: %w", err)
+		}
+		ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
+		defer cancel()
+		signer, err := f.key.signer(ctx, cmd.InOrStdin())
+		if err != nil {
+			return err
+		}
+		token, err := signer.Sign(ctx, payload)
+		if err != nil {
+			return fmt.Errorf("signing: %w", err)
+		}
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), token)
+		return err
+	})
+	return cmd
+}
+
+// payload makes the claims of the token.
+func (f *tokenFlags) payload(now time.Time) (map[string]any, error) {
+	lifetime, err := caddy.ParseDuration(f.expiresIn)
+	if err != nil || lifetime < time.Second {
+		return nil, usage("--expires-in: %q is not a duration of a second or more, such as 5m, 12h or 30d", f.expiresIn)
+	}
+	claims := map[string]any{
+		"iat": now.Unix(),
+		"exp": now.Add(lifetime).Unix(),
+		"jti": rand.Text(), // 130 bits
+	}
+	add := func(flag, name string, value any) error {
+		if name == "" {
+			return usage("%s: the claim has no name", flag)
+		}
+		if _, taken := claims[name]; taken {
+			return usage("%s: the claim %q is there already", flag, name)
+		}
+		claims[name] = value
+		return nil
+	}
+	for _, c := range []struct {
+		flag, name string
+		given      bool
+		value      any
+	}{
+		{"--sub", "sub", f.sub != "", f.sub},
+		{"--issuer", "iss", f.issuer != "", f.issuer},
+		{"--audience", "aud", len(f.audience) > 0, oneOrList(f.audience)},
+		{"--permission", "permissions", len(f.perms) > 0, f.perms},
+		{"--staff", "is_staff", f.staff, true},
+		{"--superuser", "is_superuser", f.superuser, true},
+	} {
+		if c.given {
+			if err := add(c.flag, c.name, c.value); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, claim := range f.claims {
+		name, value, ok := strings.Cut(claim, "=")
+		if !ok {
+			return nil, usage("--claim: %q is not name=text", claim)
+		}
+		if err := add("--claim", name, value); err != nil {
+			return nil, err
+		}
+	}
+	for _, claim := range f.jsons {
+		name, value, ok := strings.Cut(claim, "=")
+		if !ok || !json.Valid([]byte(value)) {
+			return nil, usage("--claim-json: %q is not name=JSON", claim)
+		}
+		if err := add("--claim-json", name, json.RawMessage(value)); err != nil {
+			return nil, err
+		}
+	}
+	if _, ok := claims["sub"]; !ok && len(f.claims)+len(f.jsons) == 0 {
+		return nil, usage("a token needs a user: give --sub, or with --claim the claim that user_claim names")
+	}
+	return claims, nil
+}
+
+// oneOrList is how "aud" is written (RFC 7519, section 4.1.3).
+func oneOrList(words []string) any {
+	if len(words) == 1 {
+		return words[0]
+	}
+	return words
+}
