@@ -30,7 +30,7 @@ func init() {
 // fake is an authenticator that believes what it reads, for tests of what the
 // handler makes of its answers. The credential is
 //
-//	<id> [<claim>=<text>|staff|superuser|may:<permission>]...
+//	<id> [<claim>=<text>|staff|superuser|may:<permission>|token:<jti>]...
 //	!<reason> [<candidate>]   bad
 //	?                         could not decide
 //	~                         an identity without ID
@@ -125,6 +125,8 @@ func (f *fake) Authenticate(r *http.Request) (*auth.Identity, error) {
 			claims[name] = value
 		case word == "staff":
 			id.Staff = true
+		case strings.HasPrefix(word, "token:"):
+			id.TokenID = word[len("token:"):]
 		case word == "superuser":
 			id.Superuser = true
 		default:
