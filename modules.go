@@ -5,6 +5,10 @@ package caddybolt
 
 // The modules that come with it.
 import (
+	_ "github.com/caddybolt/caddy-bolt/apikey"
+	_ "github.com/caddybolt/caddy-bolt/command"
+	_ "github.com/caddybolt/caddy-bolt/guards"
 	_ "github.com/caddybolt/caddy-bolt/jwtauth"
 	_ "github.com/caddybolt/caddy-bolt/revocation"
+	_ "github.com/caddybolt/caddy-bolt/users"
 )
