@@ -1,0 +1,135 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package guards
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddybolt/caddy-bolt/auth"
+)
+
+func init() { caddy.RegisterModule(Match{}) }
+
+// Match lets pass the requests that Caddy's matchers match, of those who are
+// signed in: networks with remote_ip, and any condition on claims with
+// expression (CEL), where claims keep their types:
+//
+//	match expression `{http.auth.claims.level} >= 3 && "ops" in {http.auth.claims.groups}`
+//
+// A claim that is missing is null there, and most operators on null cannot be
+// evaluated; "!=" can, and is true. Begin with "!= null", as in
+// {http.auth.claims.level} != null && {http.auth.claims.level} >= 3.
+//
+// Who is not signed in gets 401, what does not match 403. What cannot be
+// evaluated is 403 too, also within not, and writes no line in the log.
+type Match struct {
+	// MatchRaw are matcher sets, as of a route: the matchers of one set must all
+	// match, one set of several is enough. At least one is required, and none
+	// may be empty.
+	MatchRaw caddyhttp.RawMatcherSets `json:"match,omitempty" caddy:"namespace=http.matchers"`
+
+	sets    caddyhttp.MatcherSets
+	watched bool // an expression may tell the probe that it failed
+}
+
+// CaddyModule returns the Caddy module information.
+func (Match) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.auth.guards.match",
+		New: func() caddy.Module { return new(Match) },
+	}
+}
+
+var errNoMatchers = errors.New("at least one matcher is required")
+
+// Provision loads the matchers.
+func (m *Match) Provision(ctx caddy.Context) error {
+	if len(m.MatchRaw) == 0 {
+		return errNoMatchers
+	}
+	for _, set := range m.MatchRaw {
+		if len(set) == 0 { // it would match everything
+			return errNoMatchers
+		}
+	}
+	var err error
+	if m.MatchRaw, m.watched, err = watchExpressions(ctx, m.MatchRaw); err != nil {
+		return err
+	}
+	mods, err := ctx.LoadModule(m, "MatchRaw")
+	if err != nil {
+		return fmt.Errorf("loading matchers: %w", err)
+	}
+	return m.sets.FromInterface(mods)
+}
+
+var (
+	errNoMatch     = auth.Forbidden("the request does not match")
+	errEvaluate    = fmt.Errorf("match: %w", auth.ErrEvaluation)
+	errNotPrepared = errors.New("match: the request was not prepared by Caddy")
+)
+
+// Check asks the matchers. What they say when they fail is not told: it may hold
+// the value of a claim.
+func (m *Match) Check(r *http.Request, id *auth.Identity) error {
+	if id == nil {
+		return auth.ErrUnauthenticated
+	}
+	if len(m.sets) == 0 { // Provision saw to it that there are some
+		return errNoMatchers
+	}
+	var p *probe
+	if m.watched {
+		if p = probeOf(r); p == nil {
+			return errNotPrepared
+		}
+		p.failed = false
+	}
+	matches, err := m.sets.AnyMatchWithError(r)
+	switch {
+	case err != nil, p != nil && p.failed:
+		return errEvaluate
+	case !matches:
+		return errNoMatch
+	default:
+		return nil
+	}
+}
+
+// UnmarshalCaddyfile parses either of:
+//
+//	match <matcher> ...
+//	match {
+//	    <matcher> ...
+//	}
+//
+// All matchers of the block must match.
+func (m *Match) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next()
+	set, err := caddyhttp.ParseCaddyfileNestedMatcherSet(d)
+	if err != nil {
+		return err
+	}
+	if len(set) == 0 {
+		return d.Errf("guard \"match\": %v", errNoMatchers)
+	}
+	if d.Next() {
+		return d.Errf("guard \"match\" has a word too many: %q", d.Val())
+	}
+	m.MatchRaw = caddyhttp.RawMatcherSets{set}
+	return nil
+}
+
+// Interface guards
+var (
+	_ auth.Guard            = (*Match)(nil)
+	_ caddy.Provisioner     = (*Match)(nil)
+	_ caddyfile.Unmarshaler = (*Match)(nil)
+)
