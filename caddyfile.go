@@ -234,7 +234,7 @@ func check(d *caddyfile.Dispenser, parsed error, judge func() error) error {
 func unknownWord(d *caddyfile.Dispenser, l level) error {
 	word := d.Val()
 	if place, ok := elsewhere[word]; ok {
-		return d.Errf("%s stands only in %s, not in a %s block", word, place, l.name)
+		return d.Errf("%s stands only in %s", word, place)
 	}
 	if module.Known(guardSpace, word) {
 		return d.Errf("%s is a guard: write \"guard %s\"", word, word)

@@ -52,6 +52,8 @@ func sessions(text string) []step {
 	return steps
 }
 
+var trailingBlanks = regexp.MustCompile(`(?m)[ \r]+$`)
+
 // matches compares what was printed with what the document shows.
 func matches(shown []string, printed string) bool {
 	for len(shown) > 0 && strings.TrimSpace(shown[len(shown)-1]) == "" {
@@ -77,7 +79,7 @@ func matches(shown []string, printed string) bool {
 		pattern.WriteString(`\n`)
 	}
 	pattern.WriteString(`\z`)
-	printed = strings.ReplaceAll(printed, "\r", "")
+	printed = trailingBlanks.ReplaceAllString(printed, "")
 	if !strings.HasSuffix(printed, "\n") {
 		printed += "\n"
 	}
@@ -111,8 +113,8 @@ func follow(t *testing.T, markdown string) {
 	}
 	for _, s := range steps {
 		command := translate(s.command)
-		if file, ok := runsCaddy(command); ok {
-			runExample(t, scratch, file, translate)
+		if file, env, ok := runsCaddy(command); ok {
+			runExample(t, scratch, file, env, translate)
 			continue
 		}
 		command = strings.ReplaceAll(command, "go run ./cmd/caddy", binary(t))
@@ -136,22 +138,25 @@ func follow(t *testing.T, markdown string) {
 	}
 }
 
-// runsCaddy returns the configuration that a command starts Caddy with.
-func runsCaddy(command string) (string, bool) {
-	fields := strings.Fields(command)
-	if !strings.HasPrefix(command, "go run ./cmd/caddy run ") {
-		return "", false
-	}
+// runsCaddy returns the configuration that a command starts Caddy with, and the
+// variables that stand before the command.
+func runsCaddy(command string) (file string, env []string, ok bool) {
+	before, after, ok := strings.Cut(command, "go run ./cmd/caddy run ")
+	fields := strings.Fields(after)
 	i := slices.Index(fields, "--config")
-	if i < 0 || i+1 >= len(fields) {
-		return "", false
+	if !ok || i < 0 || i+1 >= len(fields) {
+		return "", nil, false
 	}
-	return fields[i+1], true
+	return fields[i+1], strings.Fields(before), true
 }
 
 // runExample starts a copy of the configuration that listens on other ports.
-func runExample(t *testing.T, scratch, file string, translate func(string) string) {
+func runExample(t *testing.T, scratch, file string, env []string, translate func(string) string) {
 	t.Helper()
+	for _, variable := range env {
+		name, value, _ := strings.Cut(variable, "=")
+		t.Setenv(name, value)
+	}
 	content, err := os.ReadFile(filepath.Join(repository, file))
 	if err != nil {
 		t.Fatal(err)

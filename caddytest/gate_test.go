@@ -205,7 +205,7 @@ http://:PORT {
 			secret {env.CADDYBOLT_SECRET}
 		}
 		forward X-Claim claims.evil
-		guard claim evil "{env.CADDYBOLT_LEAK}"
+		guard claim evil
 	}
 	route {
 		auth {
