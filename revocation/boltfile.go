@@ -46,6 +46,8 @@ type boltFile struct {
 	// Of the writing goroutine alone.
 	db     *boltDB
 	opened os.FileInfo
+	bad    os.FileInfo // the file as it was when it was found damaged
+	badErr error
 	failed bool
 }
 
@@ -85,10 +87,19 @@ func (f *boltFile) start() error {
 
 // open opens the file, makes it if there is none, and adds what it holds to s.
 func (f *boltFile) open(s *set) error {
+	there, _ := os.Stat(f.path)
+	if f.bad != nil && there != nil && os.SameFile(there, f.bad) &&
+		there.Size() == f.bad.Size() && there.ModTime().Equal(f.bad.ModTime()) {
+		return f.badErr // each try to read it may cost memory that nobody gives back
+	}
 	db, err := openBolt(f.path, s)
+	if errors.Is(err, errDamaged) {
+		f.bad, f.badErr = there, err
+	}
 	if err != nil {
 		return err
 	}
+	f.bad, f.badErr = nil, nil
 	info, err := db.file.Stat()
 	if err != nil {
 		return errors.Join(err, db.close())
@@ -288,7 +299,8 @@ func (f *boltFile) update(do func(*boltWriter) error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = damaged(f.path, r)
-			f.close() // the next change opens it anew, and finds out what it is
+			f.db.abandon() // a transaction that broke off may have left it locked
+			f.db = nil     // the next change opens it anew, and finds out what it is
 		}
 	}()
 	return f.db.Update(func(tx *bbolt.Tx) error {

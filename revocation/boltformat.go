@@ -132,6 +132,9 @@ func openExisting(name string, flag int, mode os.FileMode) (*os.File, error) {
 // keep out the next try. A transaction that broke off may have left bbolt
 // locked for ever, so it waits no longer than a while.
 func (db *boltDB) close() error {
+	if db.file == nil {
+		return nil
+	}
 	closed := make(chan error, 1)
 	go func() {
 		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -141,20 +144,28 @@ func (db *boltDB) close() error {
 			}
 		}()
 		if db.DB == nil {
-			closed <- nil
+			closed <- errors.New("it was not opened to the end")
 			return
 		}
 		closed <- db.DB.Close()
 	}()
+	var err error
 	select {
-	case err := <-closed:
-		if db.file != nil {
-			_ = db.file.Close() // if bbolt did not
-		}
-		return err
+	case err = <-closed:
 	case <-time.After(lockTimeout):
-		return errors.Join(errors.New("closing takes too long"), db.file.Close())
+		err = errors.New("it takes too long")
 	}
+	if err != nil {
+		db.abandon()
+	}
+	return err
+}
+
+// abandon lets go of the file of a database that broke off. Its memory stays
+// mapped until the process ends: nobody can tell who still reads there.
+func (db *boltDB) abandon() {
+	unlock(db.file)
+	_ = db.file.Close()
 }
 
 // createBolt makes a file that is complete from the moment it has its name, so
@@ -254,8 +265,13 @@ func load(tx *bbolt.Tx, s *set) error {
 		return errors.New("number of entries")
 	}
 	expected, found := binary.BigEndian.Uint64(count), uint64(0)
+	var last []byte
 	err = revoked.ForEach(func(k, v []byte) error {
 		found++
+		if bytes.Compare(last, k) >= 0 { // the way to one page leads to another
+			return fmt.Errorf("entry %d: order", found)
+		}
+		last = append(last[:0], k...)
 		e, err := decodeEntry(k, v)
 		if err != nil {
 			return fmt.Errorf("entry %d: %w", found, err)
