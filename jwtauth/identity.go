@@ -80,8 +80,8 @@ func (j *JWT) accept(s *scratch, h *header, now time.Time) (*auth.Identity, erro
 	if len(subject) == 0 {
 		return refuse(auth.ReasonMissingClaim, "claim \""+j.names.user.name+"\": missing, empty, or reserved for API keys")
 	}
-	if detail := j.checkSub(m); detail != "" {
-		return refuse(auth.ReasonMissingClaim, detail)
+	if reason, detail := j.checkSub(m); reason != "" {
+		return refuse(reason, detail)
 	}
 	if jti, _ := m.text(claimJti); len(jti) == 0 && j.RequireJTI {
 		return refuse(auth.ReasonMissingClaim, `claim "jti": missing or empty`)
@@ -91,32 +91,31 @@ func (j *JWT) accept(s *scratch, h *header, now time.Time) (*auth.Identity, erro
 			return refuse(auth.ReasonMissingClaim, "claim \""+ref.name+"\": missing")
 		}
 	}
-	permissions, ok := s.permissions(j.names.perms)
-	if !ok {
+	if !s.permissions(j.names.perms) {
 		return malformed("permissions", "neither text nor a list of text")
 	}
-	return j.identity(s, subject, permissions, &v), nil
+	return j.identity(s, subject, &v), nil
 }
 
 // checkSub looks at "sub", which is not always the claim that names the user.
-// It returns what is wrong.
-func (j *JWT) checkSub(m *members) string {
+// It returns the empty reason when all is well.
+func (j *JWT) checkSub(m *members) (auth.Reason, string) {
 	if !m.has(claimSub) {
 		if j.Subject != "" {
-			return `claim "sub": missing`
+			return auth.ReasonMissingClaim, `claim "sub": missing`
 		}
-		return ""
+		return "", ""
 	}
 	sub, ok := idText(m.value(claimSub))
 	switch {
 	case !ok:
-		return `claim "sub": neither text nor a whole number`
+		return auth.ReasonMalformedToken, `claim "sub": neither text nor a whole number`
 	case bytes.HasPrefix(sub, []byte(auth.APIKeyPrefix)):
-		return `claim "sub": reserved for API keys`
+		return auth.ReasonMissingClaim, `claim "sub": reserved for API keys`
 	case j.Subject != "" && string(sub) != j.Subject:
-		return `claim "sub": not the one accepted`
+		return auth.ReasonMissingClaim, `claim "sub": not the one accepted`
 	default:
-		return ""
+		return "", ""
 	}
 }
 
@@ -168,53 +167,68 @@ func (j *JWT) issuer(m *members) (string, error) {
 	return "", errIssuer
 }
 
-// permissions collects the words of the first of the claims that is present;
-// ok is false when it is neither a list of text nor text with spaces.
-func (s *scratch) permissions(refs []claimRef) (set auth.Set, ok bool) {
+// permissions finds the first of the claims that is present and remembers where
+// its words stand in s.text; ok is false when it is neither a list of text nor
+// text with spaces.
+func (s *scratch) permissions(refs []claimRef) (ok bool) {
+	s.text, s.words = s.text[:0], s.words[:0]
+	add := func(word []byte) {
+		start := len(s.text)
+		s.text = append(s.text, word...)
+		s.words = append(s.words, span{start, len(s.text)})
+	}
 	for _, ref := range refs {
 		value := s.claims.claim(ref)
 		if value == nil {
 			continue
 		}
-		if text, isText := textOf(value); isText {
-			return auth.ParseSet(string(text)), true
+		text, isText := textOf(value)
+		if !isText {
+			return eachText(value, add)
 		}
-		words := s.words[:0]
-		ok := eachText(value, func(word []byte) { words = append(words, string(word)) })
-		set := auth.NewSet(words...)
-		clear(words)
-		s.words = words
-		return set, ok
+		for word := range bytes.FieldsSeq(text) {
+			add(word)
+		}
+		return true
 	}
-	return auth.Set{}, true
+	return true
 }
 
-// identity makes the identity. All its text is one allocation.
-func (j *JWT) identity(s *scratch, subject []byte, permissions auth.Set, v *validity) *auth.Identity {
+// identity makes the identity. All its text is one allocation, which begins
+// with the permissions that were found already.
+func (j *JWT) identity(s *scratch, subject []byte, v *validity) *auth.Identity {
 	m := &s.claims
-	text := append(s.text[:0], subject...)
-	afterID := len(text)
 	jti, _ := m.text(claimJti)
-	text = append(text, jti...)
-	if len(text) == afterID { // no jti, or an empty one
+	if len(jti) == 0 {
 		sum := sha256.Sum256(m.raw)
-		text = hex.AppendEncode(text, sum[:])
+		s.digest = hex.AppendEncode(s.digest[:0], sum[:])
+		jti = s.digest
 	}
-	afterToken := len(text)
 	sid, _ := m.text(claimSid)
-	text = append(text, sid...)
-	s.text = text
-	all := string(text)
+	id := len(s.text)
+	token := id + len(subject)
+	session := token + len(jti)
+	s.text = append(append(append(s.text, subject...), jti...), sid...)
+	text := string(s.text)
+
+	words := s.permissionWords[:0]
+	for _, word := range s.words {
+		words = append(words, text[word.start:word.end])
+	}
+	permissions := auth.NewSet(words...)
+	clear(words)
+	s.permissionWords = words
+
 	return &auth.Identity{
-		ID:          all[:afterID],
+		ID:          text[id:token],
 		Issuer:      s.issuer,
 		Backend:     backend,
 		Staff:       m.isTrue(j.names.staff),
 		Superuser:   m.isTrue(j.names.superuser),
 		Permissions: permissions,
 		Claims:      auth.TrustedClaims(bytes.Clone(m.raw)),
-		TokenID:     all[afterID:afterToken],
-		SessionID:   all[afterToken:],
+		TokenID:     text[token:session],
+		SessionID:   text[session:],
 		IssuedAt:    v.issued,
 		ExpiresAt:   v.expires,
 	}

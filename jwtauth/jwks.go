@@ -39,11 +39,14 @@ func (r keyRules) parseJWKS(data []byte) ([]*key, []skipped, error) {
 	var keys []*key
 	var left []skipped
 	secrets := 0
+	meant := make(map[string]algorithmSet) // by kid, whether they can be used or not
 	for i, raw := range set.Keys {
-		j, err := parseJWK(raw)
-		var k *key
-		if err == nil {
-			k, err = r.jwkKey(j)
+		j, k, err := r.member(raw)
+		if j != nil && j.ID != "" {
+			if meant[j.ID]&j.family() != 0 {
+				return nil, nil, fmt.Errorf("keys[%d]: another key of the same type has the same kid %q", i, j.ID)
+			}
+			meant[j.ID] |= j.family()
 		}
 		if err != nil {
 			left = append(left, skipped{i, err})
@@ -51,11 +54,6 @@ func (r keyRules) parseJWKS(data []byte) ([]*key, []skipped, error) {
 		}
 		if j.Type == "oct" {
 			secrets++
-		}
-		for _, other := range keys {
-			if k.kid != "" && k.kid == other.kid && k.algorithms&other.algorithms != 0 {
-				return nil, nil, fmt.Errorf("keys[%d]: another key has the same kid %q", i, k.kid)
-			}
 		}
 		keys = append(keys, k)
 	}
@@ -68,6 +66,20 @@ func (r keyRules) parseJWKS(data []byte) ([]*key, []skipped, error) {
 		return nil, nil, errors.New("holds secrets beside public keys: keep them in two files, one of which is private")
 	}
 	return keys, left, nil
+}
+
+// member reads one key of a set. The JWK is nil when the key is not meant for
+// verifying signatures.
+func (r keyRules) member(raw []byte) (*jwk, *key, error) {
+	j, err := parseJWK(raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := j.usable("verify"); err != nil {
+		return nil, nil, err
+	}
+	k, err := r.jwkKey(j)
+	return j, k, err
 }
 
 // jwksFile is a JWK set in a file. The file is read again when it changes; the
@@ -98,11 +110,11 @@ func (f *jwksFile) load() ([]*key, error) {
 	f.stamp = stampOf(f.path) // before reading, so that a change meanwhile is seen
 	data, err := readKeyFile(f.path)
 	if err != nil {
-		return nil, fmt.Errorf("reading %q: %w", f.path, cause(err))
+		return nil, fmt.Errorf("jwks_file: reading %q: %w", f.path, cause(err))
 	}
 	keys, left, err := f.rules.parseJWKS(data)
 	if err != nil {
-		return nil, fmt.Errorf("%q %w", f.path, err)
+		return nil, fmt.Errorf("jwks_file: %q %w", f.path, err)
 	}
 	for _, s := range left {
 		f.logger.Warn("a key of the JWK set is not used",

@@ -145,6 +145,7 @@ type JWT struct {
 
 	extractor *extract.Extractor
 	keys      keyring
+	headers   knownHeaders
 	names     *claimNames
 	typ       string
 	limits    limits
@@ -225,7 +226,7 @@ func (j *JWT) Validate() error {
 	case j.MaxAge < 0:
 		return errors.New("max_age: must not be negative")
 	case j.MaxSize < 0 || j.MaxSize > maxMaxSize:
-		return fmt.Errorf("max_size: must be at most %d bytes", maxMaxSize)
+		return fmt.Errorf("max_size: must be between 1 and %d bytes", maxMaxSize)
 	}
 	for option, list := range map[string][]string{
 		"issuers": j.Issuers, "audiences": j.Audiences, "require_claims": j.RequireClaims,
@@ -267,9 +268,11 @@ func (j *JWT) verify(token string, now time.Time) (*auth.Identity, error) {
 	s := scratches.Get().(*scratch)
 	defer s.release()
 
-	h, err := parseHeader(s, parts.header)
-	if err != nil {
-		return nil, err
+	h, known := j.headers.find(parts.header)
+	if !known {
+		if h, err = parseHeader(s, parts.header); err != nil {
+			return nil, err
+		}
 	}
 	keys := j.keys.set()
 	if !h.known || !keys.algorithms.has(h.alg) {
@@ -286,6 +289,9 @@ func (j *JWT) verify(token string, now time.Time) (*auth.Identity, error) {
 	}
 	if err := keys.verify(&h, parts.signed, s.signature); err != nil {
 		return nil, err
+	}
+	if !known {
+		j.headers.add(parts.header, h)
 	}
 	return j.accept(s, &h, now)
 }
