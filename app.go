@@ -62,6 +62,7 @@ type App struct {
 	metrics    *metrics
 	outage     outage
 	started    atomic.Bool
+	ready      chan struct{} // closed once it is started
 }
 
 // CaddyModule returns the Caddy module information.
@@ -90,6 +91,7 @@ func appOf(ctx caddy.Context) (*App, error) {
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
 	a.logger = ctx.Logger()
+	a.ready = make(chan struct{})
 	if a.SecretKey != "" {
 		text, err := secret.Resolve(a.SecretKey)
 		if err != nil {
@@ -179,7 +181,30 @@ func (a *App) Start() error {
 	}
 	a.warnReadable()
 	a.started.Store(true)
+	close(a.ready)
 	return nil
+}
+
+// startWait is how long a request waits for the app to start. Apps start in any
+// order: a server may listen a moment before the stores are open, at each
+// reload too.
+const startWait = 2 * time.Second
+
+// awaitStart reports whether the app is started, and waits a moment for it.
+func (a *App) awaitStart(ctx context.Context) bool {
+	if a.started.Load() {
+		return true
+	}
+	timer := time.NewTimer(startWait)
+	defer timer.Stop()
+	select {
+	case <-a.ready:
+		return true
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return false
+	}
 }
 
 // Stop does nothing: requests that are under way still need the stores, which

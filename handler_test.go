@@ -4,6 +4,7 @@
 package caddybolt
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -76,12 +77,18 @@ func TestEveryOutcomeHasItsStatusAndChallenge(t *testing.T) {
 
 // An app that has not started may lack its stores: apps start in any order, and
 // the server may be listening already.
-func TestBeforeTheAppHasStartedEveryRequestIsRefused(t *testing.T) {
+func TestBeforeTheAppHasStartedRequestsWaitAndAreRefused(t *testing.T) {
 	t.Parallel()
 	s := site(t, guardless)
 	s.app.started.Store(false)
+	s.app.ready = make(chan struct{})
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if s.app.awaitStart(gone) {
+		t.Error("started for a client that went away")
+	}
 	s.expect(503, "", "/", "X-Fake: alice")
-	s.app.started.Store(true)
+	close(s.app.ready)
 	s.expect(200, "hello alice", "/", "X-Fake: alice")
 }
 

@@ -181,7 +181,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		r.Header.Del(f.Name)
 	}
 
-	if !h.app.started.Load() { // apps start in any order
+	if !h.app.awaitStart(r.Context()) {
 		return h.fail(w, r, st, h.effective, &refusal{status: http.StatusServiceUnavailable, reason: auth.ReasonStoreUnavailable, err: errNotStarted})
 	}
 	e, refused := h.settingsFor(r)
