@@ -4,7 +4,6 @@
 package command
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -74,7 +73,7 @@ Every token has the claims iat, exp and jti.`,
 		if err != nil {
 			return fmt.Errorf("encoding the claims: %w", err)
 		}
-		ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
+		ctx, cancel := caddy.NewContext(caddy.Context{Context: cmd.Context()})
 		defer cancel()
 		signer, err := f.key.signer(ctx, cmd.InOrStdin())
 		if err != nil {
