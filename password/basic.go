@@ -1,0 +1,172 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package password accepts user names and passwords: by HTTP Basic, and by the
+// providers that Caddy and its plugins have.
+package password
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/extract"
+	"github.com/caddybolt/caddy-bolt/internal/text"
+)
+
+func init() {
+	caddy.RegisterModule(new(Basic))
+	caddy.RegisterModule(new(Provider))
+}
+
+const (
+	basicBackend = "basic"
+	basicIssuer  = auth.LocalIssuer + basicBackend
+
+	// maxPart is the length in bytes above which a name or a password is
+	// refused unread.
+	maxPart = 1 << 10
+)
+
+// Basic accepts a user name and a password by HTTP Basic (RFC 7617), and asks a
+// user store about them.
+//
+// A browser sends them with each request; the stores remember for some minutes
+// which were right, so that this costs little. Use it over HTTPS only.
+//
+// A request that presents a right password is that user's:
+// {http.auth.user.id} is the store's ID of the user, {http.auth.backend} is
+// "basic", and {http.auth.user.<field>} is whatever else the store knows.
+//
+// A wrong password, an unknown user, one who may not sign in and a header that
+// is not well formed are answered with 401 and the challenge Basic;
+// {http.auth.error} is "bad_password". A store that cannot decide is 503.
+type Basic struct {
+	// The store of the users. A module of http.auth.users; its name stands in
+	// the member "store". Default: the store of the global block.
+	UsersRaw json.RawMessage `json:"users,omitempty" caddy:"namespace=http.auth.users inline_key=store"`
+
+	store     auth.UserStore
+	extractor *extract.Extractor
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Basic) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.auth.authenticators.basic",
+		New: func() caddy.Module { return new(Basic) },
+	}
+}
+
+// Provision loads the user store or finds the global one.
+func (b *Basic) Provision(ctx caddy.Context) error {
+	var err error
+	source := auth.Source{Header: "Authorization", Scheme: "Basic"}
+	if b.extractor, err = extract.New([]auth.Source{source}, base64.StdEncoding.EncodedLen(maxPart+1+maxPart)); err != nil {
+		return err
+	}
+	if len(b.UsersRaw) > 0 {
+		mod, err := ctx.LoadModule(b, "UsersRaw")
+		if err != nil {
+			return fmt.Errorf("loading users: %w", err)
+		}
+		store, ok := mod.(auth.UserStore)
+		if !ok {
+			return fmt.Errorf("users: %T is not a user store", mod)
+		}
+		b.store = store
+		return nil
+	}
+	services, err := auth.ServicesOf(ctx)
+	if err != nil {
+		return err
+	}
+	if b.store = services.Users(); b.store == nil {
+		return errors.New("users are required: basic has none of its own and the global block none either")
+	}
+	return nil
+}
+
+// Errors of Authenticate, made once.
+var (
+	errShape  = auth.Invalid(auth.ReasonBadPassword, "header is not well formed")
+	errWrong  = auth.Invalid(auth.ReasonBadPassword, "")
+	errNobody = auth.Unavailable(auth.ReasonStoreUnavailable, errors.New("the user store accepted a password and did not say whose it is"))
+	errBroken = errors.New("the user store answered what no user store answers")
+)
+
+// Authenticate implements auth.Authenticator.
+func (b *Basic) Authenticate(r *http.Request) (*auth.Identity, error) {
+	encoded, _, err := b.extractor.Extract(r)
+	if errors.Is(err, auth.ErrInvalidCredentials) {
+		return nil, errShape
+	}
+	if err != nil {
+		return nil, err
+	}
+	username, password, ok := split(encoded)
+	if !ok {
+		return nil, errShape
+	}
+	user, err := b.store.Verify(r.Context(), username, password)
+	switch {
+	case errors.Is(err, auth.ErrInvalidCredentials):
+		return nil, errWrong
+	case errors.Is(err, auth.ErrNoCredentials): // would read as "nothing presented"
+		return nil, auth.Unavailable(auth.ReasonStoreUnavailable, errBroken)
+	case err != nil:
+		return nil, auth.Unavailable(auth.ReasonStoreUnavailable, err)
+	case user == nil || user.ID == "":
+		return nil, errNobody
+	case strings.HasPrefix(user.ID, auth.APIKeyPrefix): // would pass for a key
+		return nil, errWrong
+	}
+	return &auth.Identity{
+		ID:          user.ID,
+		Issuer:      basicIssuer,
+		Backend:     basicBackend,
+		Staff:       user.Staff,
+		Superuser:   user.Superuser,
+		Permissions: user.Permissions,
+	}, nil
+}
+
+// split takes user-id and password apart (RFC 7617, section 2): the text is
+// UTF-8 without control characters, and the name ends at the first colon.
+func split(encoded string) (username, password string, ok bool) {
+	if strings.ContainsAny(encoded, "\r\n") { // which the decoder skips
+		return "", "", false
+	}
+	decoded, err := base64.StdEncoding.Strict().DecodeString(encoded)
+	if err != nil {
+		return "", "", false
+	}
+	username, password, ok = strings.Cut(string(decoded), ":")
+	if !ok || username == "" || len(username) > maxPart || len(password) > maxPart || !text.IsPlain(username) || !text.IsPlain(password) {
+		return "", "", false
+	}
+	return username, password, true
+}
+
+// Challenge implements auth.Challenger.
+func (*Basic) Challenge() string { return "Basic" }
+
+// Sources implements auth.SourceLister.
+func (b *Basic) Sources() []auth.Source { return b.extractor.Sources() }
+
+// UserStore returns the store that knows the users: its own or the global one.
+func (b *Basic) UserStore() auth.UserStore { return b.store }
+
+// Interface guards
+var (
+	_ caddy.Provisioner  = (*Basic)(nil)
+	_ auth.Authenticator = (*Basic)(nil)
+	_ auth.Challenger    = (*Basic)(nil)
+	_ auth.SourceLister  = (*Basic)(nil)
+)
