@@ -177,6 +177,25 @@ func keyFor(tb testing.TB, alg algorithm) crypto.Signer {
 	}
 }
 
+// otherKeyFor returns another private key of the same kind.
+func otherKeyFor(tb testing.TB, alg algorithm) crypto.Signer {
+	tb.Helper()
+	var other crypto.Signer
+	var err error
+	switch k := keyFor(tb, alg).(type) {
+	case *rsa.PrivateKey:
+		other = testKeys().otherRSA
+	case *ecdsa.PrivateKey:
+		other, err = ecdsa.GenerateKey(k.Curve, rand.Reader)
+	default:
+		_, other, err = ed25519.GenerateKey(rand.Reader)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return other
+}
+
 type keyCollection struct {
 	rsa, otherRSA *rsa.PrivateKey
 	ec            map[algorithm]*ecdsa.PrivateKey

@@ -118,13 +118,16 @@ func (r *keyring) open(sources []keySource) error {
 // watch follows the sources until the context ends.
 func (r *keyring) watch(ctx context.Context, sources []keySource) {
 	for i, source := range sources {
-		source.watch(ctx, func(keys []*key) {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.parts[i] = keys
-			r.rebuild()
-		})
+		source.watch(ctx, func(keys []*key) { r.publish(i, keys) })
 	}
+}
+
+// publish exchanges the keys of one source.
+func (r *keyring) publish(source int, keys []*key) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.parts[source] = keys
+	r.rebuild()
 }
 
 func (r *keyring) rebuild() {
