@@ -14,9 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/auth/authtest"
