@@ -104,8 +104,10 @@ func usersVerify(tb testing.TB, c UserStoreCase) {
 func usersRefuse(tb testing.TB, c UserStoreCase) {
 	s := c.New(tb)
 	logins := map[string]Login{
-		"wrong password":        {c.Login.Username, c.wrong()},
-		"password with more":    {c.Login.Username, c.Login.Password + "x"},
+		"wrong password":     {c.Login.Username, c.wrong()},
+		"password with more": {c.Login.Username, c.Login.Password + "x"},
+		// hashes that are built on HMAC take a NUL at the end for none, others
+		// stop at it: a store refuses passwords that hold one
 		"password with a NUL":   {c.Login.Username, c.Login.Password + "\x00"},
 		"beginning of password": {c.Login.Username, c.Login.Password[:len(c.Login.Password)-1]},
 		"empty password":        {c.Login.Username, ""},
