@@ -71,7 +71,7 @@ func TestExampleGuardKeepsTheContract(t *testing.T) {
 func TestExampleUserStoreKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	authtest.TestUserStore(t, authtest.UserStoreCase{
-		New:           func(testing.TB) auth.UserStore { return newTeam() },
+		New:           func(testing.TB) auth.UserStore { return newTeam(10_000) },
 		User:          auth.UserRef{Issuer: teamIssuer, ID: "1"},
 		Login:         authtest.Login{Username: "ann", Password: "correct horse of ann"},
 		Inactive:      auth.UserRef{Issuer: teamIssuer, ID: "2"},
@@ -114,7 +114,7 @@ func ExampleFromContext() {
 func ExampleUserFromContext() {
 	t := new(testing.T) // in a test, the one it was given
 	r := authtest.NewRequest(t, http.MethodGet, "https://app.example.com/")
-	authtest.SignIn(r, &auth.Identity{ID: "1", Issuer: teamIssuer}, authtest.Services{UserStore: newTeam()})
+	authtest.SignIn(r, &auth.Identity{ID: "1", Issuer: teamIssuer}, authtest.Services{UserStore: newTeam(600_000)})
 	user, err := auth.UserFromContext(r.Context())
 	switch {
 	case errors.Is(err, auth.ErrNoCredentials):

@@ -17,6 +17,7 @@ import (
 
 // Team is a user store of a few people who are known by name.
 type Team struct {
+	cost    int // of a hash, in iterations
 	members map[string]member
 	decoy   member // is checked when there is no such member
 }
@@ -31,7 +32,7 @@ type member struct {
 const teamIssuer = auth.LocalIssuer + "team"
 
 func (t *Team) hash(password string, salt []byte) []byte {
-	key, err := pbkdf2.Key(sha256.New, password, salt, 100_000, 32)
+	key, err := pbkdf2.Key(sha256.New, password, salt, t.cost, 32)
 	if err != nil {
 		return nil
 	}
@@ -77,8 +78,8 @@ func (t *Team) user(name string, m member) *auth.User {
 }
 
 // newTeam returns a team of ann, and of bob, who has left.
-func newTeam() *Team {
-	t := &Team{members: make(map[string]member)}
+func newTeam(cost int) *Team {
+	t := &Team{cost: cost, members: make(map[string]member)}
 	for i, name := range []string{"ann", "bob", ""} {
 		salt := []byte("salt of " + name)
 		m := member{id: fmt.Sprint(i + 1), salt: salt, hash: t.hash("correct horse of "+name, salt), inactive: name == "bob"}
@@ -93,7 +94,7 @@ func newTeam() *Team {
 
 // A user store of your own imports package auth alone.
 func Example_userStore() {
-	store := newTeam()
+	store := newTeam(600_000)
 	ctx := context.Background()
 	user, err := store.Verify(ctx, "ann", "correct horse of ann")
 	fmt.Println(user.Username, err)

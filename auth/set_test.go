@@ -55,8 +55,12 @@ func TestAnyAndAllOfASet(t *testing.T) {
 		words    []string
 		any, all bool
 	}{
-		{nil, false, true}, {[]string{"a"}, true, true}, {[]string{"x"}, false, false}, {[]string{"x", "b"}, true, false},
-		{[]string{"b", "a"}, true, true}, {[]string{""}, false, false},
+		{nil, false, true},
+		{[]string{"a"}, true, true},
+		{[]string{"x"}, false, false},
+		{[]string{"x", "b"}, true, false},
+		{[]string{"b", "a"}, true, true},
+		{[]string{""}, false, false},
 	} {
 		if s.HasAny(c.words) != c.any || s.HasAll(c.words) != c.all {
 			t.Errorf("%q: any %t, all %t", c.words, !c.any, !c.all)
