@@ -74,6 +74,24 @@ func TestMemoryOfARightPasswordLetsNothingElseIn(t *testing.T) {
 	}
 }
 
+// Attack: a name and a password, cut in another place, spell the same text.
+func TestQuestionsThatSpellTheSameAreTwo(t *testing.T) {
+	t.Parallel()
+	v := New(1, clock.Clock{})
+	h := mustParse(t, bcryptHorse)
+	one := v.digest(question{user: "a", hashed: h.text, password: "b" + bcryptHorse + "c"})
+	two := v.digest(question{user: "a" + bcryptHorse + "b", hashed: h.text, password: "c"})
+	if one == two {
+		t.Error("one digest stands for both")
+	}
+	if one != v.digest(question{user: "a", hashed: h.text, password: "b" + bcryptHorse + "c"}) { // control
+		t.Error("one question has two digests")
+	}
+	if one == New(1, clock.Clock{}).digest(question{user: "a", hashed: h.text, password: "b" + bcryptHorse + "c"}) {
+		t.Error("two processes have one secret")
+	}
+}
+
 func TestWrongPasswordIsNeverRemembered(t *testing.T) {
 	t.Parallel()
 	v, n := counting(1, clock.Clock{})
