@@ -51,7 +51,7 @@ func (p *AllPermissions) Check(_ *http.Request, id *auth.Identity) error {
 //
 //	all_permissions <permissions...>
 func (p *AllPermissions) UnmarshalCaddyfile(d *caddyfile.Dispenser) (err error) {
-	p.Permissions, err = parseWords(d, "permission", 1, unlimited)
+	p.Permissions, err = parseWords(d, "permission", unlimited)
 	return err
 }
 

@@ -51,7 +51,7 @@ func (p *AnyPermission) Check(_ *http.Request, id *auth.Identity) error {
 //
 //	any_permission <permissions...>
 func (p *AnyPermission) UnmarshalCaddyfile(d *caddyfile.Dispenser) (err error) {
-	p.Permissions, err = parseWords(d, "permission", 1, unlimited)
+	p.Permissions, err = parseWords(d, "permission", unlimited)
 	return err
 }
 

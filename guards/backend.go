@@ -72,7 +72,7 @@ func (b *Backend) Check(_ *http.Request, id *auth.Identity) error {
 //
 //	backend <authenticators...>
 func (b *Backend) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	backends, err := parseWords(d, "backend", 1, unlimited)
+	backends, err := parseWords(d, "backend", unlimited)
 	if err != nil {
 		return err
 	}

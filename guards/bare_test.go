@@ -58,7 +58,10 @@ func TestOptionalOpensTheListToWhoPresentsNothing(t *testing.T) {
 func TestNoOtherGuardIsAnAdmitter(t *testing.T) {
 	t.Parallel()
 	for _, g := range []auth.Guard{
-		Authenticated{}, Staff{}, Superuser{}, new(Permission), new(AnyPermission), new(AllPermissions), new(Claim),
+		Authenticated{},
+		Staff{},
+		Superuser{},
+		new(Permission), new(AnyPermission), new(AllPermissions), new(Claim),
 		new(Scope), new(Backend), new(User), new(Match), new(Any), new(All), new(Not),
 	} {
 		if _, ok := g.(auth.Admitter); ok {

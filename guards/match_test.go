@@ -173,9 +173,10 @@ func itoa(n int) string {
 }
 
 // failing is a matcher that fails in each of the two ways of Caddy.
-type failing struct{ quietly bool }
+type failing struct{}
 
-func (f failing) Match(r *http.Request) bool {
+func (failing) Match(r *http.Request) bool {
+	//nolint:staticcheck // deprecated, and what older matchers do
 	caddyhttp.SetVar(r.Context(), caddyhttp.MatcherErrorVarKey, caddyhttp.Error(http.StatusNotFound, io.EOF))
 	return false
 }

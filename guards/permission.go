@@ -53,7 +53,7 @@ func (p *Permission) Check(_ *http.Request, id *auth.Identity) error {
 //
 //	permission <permission>
 func (p *Permission) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	words, err := parseWords(d, "permission", 1, 1)
+	words, err := parseWords(d, "permission", 1)
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func scopesOf(claims auth.Claims) []string {
 //
 //	scope <scopes...>
 func (s *Scope) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	scopes, err := parseWords(d, "scope", 1, unlimited)
+	scopes, err := parseWords(d, "scope", unlimited)
 	if err != nil {
 		return err
 	}

@@ -35,13 +35,13 @@ func parseEnd(d *caddyfile.Dispenser, guard string) error {
 	return nil
 }
 
-// parseWords parses a guard whose arguments are words, at least least and at
-// most most of them.
-func parseWords(d *caddyfile.Dispenser, kind string, least, most int) ([]string, error) {
+// parseWords parses a guard whose arguments are words, at least one and at most
+// most of them.
+func parseWords(d *caddyfile.Dispenser, kind string, most int) ([]string, error) {
 	d.Next()
 	guard := d.Val()
 	words := d.RemainingArgs()
-	if len(words) < least {
+	if len(words) == 0 {
 		return nil, d.Errf("guard %q needs a %s", guard, kind)
 	}
 	if len(words) > most {
