@@ -9,6 +9,7 @@ import (
 	_ "github.com/caddybolt/caddy-bolt/command"
 	_ "github.com/caddybolt/caddy-bolt/guards"
 	_ "github.com/caddybolt/caddy-bolt/jwtauth"
+	_ "github.com/caddybolt/caddy-bolt/password"
 	_ "github.com/caddybolt/caddy-bolt/revocation"
 	_ "github.com/caddybolt/caddy-bolt/users"
 )
