@@ -46,6 +46,7 @@ func (s *Set) text(text string, nesting int) string {
 	}
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	var out strings.Builder
+	out.Grow(len(text) + len(Text))
 	done := 0
 	for _, sp := range spans {
 		if sp.from < done { // within a value that was taken out already

@@ -1,3 +1,0 @@
-package caddybolt
-
-func (a *App) warnReadable() {}
