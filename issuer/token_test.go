@@ -1,0 +1,586 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package issuer
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/clock"
+)
+
+func TestLogInAnswersWithAToken(t *testing.T) {
+	t.Parallel()
+	h := newServer().token(t, "auth_token")
+	for name, r := range map[string]*http.Request{
+		"JSON":           post(t, "application/json", `{"username":"ann","password":"pw"}`),
+		"JSON, charset":  post(t, "Application/JSON; charset=utf-8", `{"username":"ann","password":"pw"}`),
+		"JSON, grant":    post(t, "application/json", `{"grant_type":"password","username":"ann","password":"pw","next":{"x":[1]}}`),
+		"form":           post(t, "application/x-www-form-urlencoded", "username=ann&password=pw"),
+		"form, OAuth":    post(t, "application/x-www-form-urlencoded", "grant_type=password&username=ann&password=p%77&scope=x"),
+		"form, no value": post(t, "application/x-www-form-urlencoded", "grant_type=&username=ann&password=pw&client_id="),
+	} {
+		w := serve(h, r)
+		var body map[string]any
+		if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || w.Code != http.StatusOK {
+			t.Fatalf("%s: status %d, body %q", name, w.Code, w.Body)
+		}
+		token := body["access_token"]
+		if want := map[string]any{"access_token": token, "token_type": "bearer", "expires_in": 3600.0}; !reflect.DeepEqual(body, want) {
+			t.Errorf("%s: body %v", name, body)
+		}
+		for key, want := range map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store", "Pragma": "no-cache"} {
+			if got := w.Header().Get(key); got != want {
+				t.Errorf("%s: %s: %q", name, key, got)
+			}
+		}
+		claims := claimsOf(t, w)
+		id, _ := claims["jti"].(string)
+		want := map[string]any{
+			"sub": "7", "username": "ann", "is_staff": true, "is_superuser": false,
+			"iat": float64(noon.Unix()), "exp": float64(noon.Unix() + 3600), "jti": id,
+			"iss": issuer, "aud": audience,
+		}
+		if !reflect.DeepEqual(map[string]any(claims), want) {
+			t.Errorf("%s: claims %v", name, claims)
+		}
+		if len(id) != 22 {
+			t.Errorf("%s: jti of %d characters", name, len(id))
+		}
+	}
+}
+
+func TestTokenHoldsWhatIsConfigured(t *testing.T) {
+	t.Setenv("ISSUER_TEST", "LEAK")
+	s := newServer()
+	s.signer.aud = "" // nothing to say
+	h := s.token(t, `auth_token {
+		for main
+		expires_in 90s
+		include permissions email level teams nowhere sub_title
+		claim tenant {http.request.header.X-Tenant}
+		claim plan gold
+		claim env {env.ISSUER_TEST}
+		claim who {http.auth.user.username}/{http.auth.user.id}/{http.auth.user.is_staff}/{http.auth.user.permissions}
+		claim odd {http.auth.user.odd}
+		claim gone {http.auth.user.gone}
+		claim unknown {http.request.header.X-None}
+	}`)
+	r := logIn(t, "ann", "pw")
+	// Attack: the value of a header that looks like a placeholder, or like JSON.
+	r.Header.Set("X-Tenant", `{env.ISSUER_TEST}","is_superuser":true,"x":"{http.auth.user.odd}`)
+	s.signer.aud = audience
+	claims := claimsOf(t, serve(h, r))
+	for _, name := range []string{"sub", "username", "is_staff", "jti", "iss", "aud", "iat"} {
+		delete(claims, name)
+	}
+	want := map[string]any{
+		"is_superuser": false,
+		"exp":          float64(noon.Unix() + 90),
+		"permissions":  []any{"a.view", "a.change"},
+		"email":        "ann@example.com",
+		"level":        3.0,
+		"teams":        []any{"red", "blue"},
+		"tenant":       `{env.ISSUER_TEST}","is_superuser":true,"x":"{http.auth.user.odd}`,
+		"plan":         "gold",
+		"env":          "LEAK", // the control: the configuration's own placeholder is replaced
+		"who":          "ann/7/true/a.view a.change",
+		"odd":          "{env.ISSUER_TEST}",
+	}
+	if !reflect.DeepEqual(map[string]any(claims), want) {
+		t.Errorf("claims %v\nwant   %v", claims, want)
+	}
+}
+
+// The user who signs in is not the one who is signed in: inside a route behind
+// an auth, {http.auth.user.*} of the request is somebody else.
+func TestUserPlaceholdersAreOfWhoSignsIn(t *testing.T) {
+	t.Parallel()
+	h := newServer().token(t, "auth_token {\nclaim who {http.auth.user.id}\nclaim mail {http.auth.user.mail}\n}")
+	r := logIn(t, "ann", "pw")
+	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	repl.Set("http.auth.user.id", "somebody else")
+	repl.Set("http.auth.user.mail", "else@example.com")
+	claims := claimsOf(t, serve(h, r))
+	if claims["who"] != "7" || claims["mail"] != nil {
+		t.Errorf("claims %v", claims)
+	}
+}
+
+func TestEmptyPermissionsAreAListToo(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	s.people.user.Permissions = auth.Set{}
+	claims := claimsOf(t, serve(s.token(t, "auth_token {\ninclude permissions\n}"), logIn(t, "ann", "pw")))
+	if list, ok := claims["permissions"].([]any); !ok || len(list) != 0 {
+		t.Errorf("permissions %v", claims["permissions"])
+	}
+}
+
+func TestEveryTokenHasAnIDOfItsOwn(t *testing.T) {
+	t.Parallel()
+	h := newServer().token(t, "auth_token")
+	seen := map[any]bool{}
+	for range 20 {
+		id := claimsOf(t, serve(h, logIn(t, "ann", "pw")))["jti"]
+		if seen[id] {
+			t.Fatalf("twice: %v", id)
+		}
+		seen[id] = true
+	}
+}
+
+// Attack: claims as members of the request.
+func TestClientCannotInjectClaims(t *testing.T) {
+	t.Parallel()
+	h := newServer().token(t, "auth_token {\ninclude email\n}")
+	bodies := map[string]string{
+		"application/json": `{"username":"ann","password":"pw","is_superuser":true,"sub":"1","exp":9999999999,
+			"jti":"x","email":"evil@example.com","claims":{"is_superuser":true},"permissions":["all"],"iss":"x","aud":"x"}`,
+		"application/x-www-form-urlencoded": "username=ann&password=pw&is_superuser=true&sub=1&exp=9999999999&jti=x&email=evil&permissions=all",
+	}
+	for contentType, body := range bodies {
+		r := post(t, contentType, body)
+		r.URL.RawQuery = "sub=1&is_superuser=true"
+		claims := claimsOf(t, serve(h, r))
+		if claims["sub"] != "7" || claims["is_superuser"] != false || claims["email"] != "ann@example.com" ||
+			claims["permissions"] != nil || claims["exp"] != float64(noon.Unix()+3600) || claims["jti"] == "x" {
+			t.Errorf("%s: claims %v", contentType, claims)
+		}
+	}
+}
+
+func TestBadRequestsAreErrorsOfRFC6749(t *testing.T) {
+	t.Parallel()
+	const (
+		j    = "application/json"
+		f    = "application/x-www-form-urlencoded"
+		good = `{"username":"ann","password":"pw"}`
+	)
+	for name, c := range map[string]struct {
+		contentType, body string
+		code              string
+	}{
+		"no content type":          {"", good, "invalid_request"},
+		"text":                     {"text/plain", good, "invalid_request"},
+		"multipart":                {"multipart/form-data; boundary=x", good, "invalid_request"},
+		"malformed content type":   {"application/json; charset", good, "invalid_request"},
+		"empty":                    {j, "", "invalid_request"},
+		"null":                     {j, "null", "invalid_request"},
+		"a list":                   {j, "[" + good + "]", "invalid_request"},
+		"text in JSON":             {j, `"ann"`, "invalid_request"},
+		"cut off":                  {j, good[:20], "invalid_request"},
+		"two objects":              {j, good + good, "invalid_request"},
+		"trailing bytes":           {j, good + "x", "invalid_request"},
+		"repeated member":          {j, `{"username":"root","username":"ann","password":"pw"}`, "invalid_request"},
+		"repeated, escaped":        {j, `{"username":"root","user\u006eame":"ann","password":"pw"}`, "invalid_request"},
+		"repeated further in":      {j, `{"username":"ann","password":"pw","x":{"a":1,"a":2}}`, "invalid_request"},
+		"bad UTF-8":                {j, "{\"username\":\"ann\xff\",\"password\":\"pw\"}", "invalid_request"},
+		"half a surrogate":         {j, `{"username":"ann\ud800","password":"pw"}`, "invalid_request"},
+		"no password":              {j, `{"username":"ann"}`, "invalid_request"},
+		"no username":              {j, `{"password":"pw"}`, "invalid_request"},
+		"empty username":           {j, `{"username":"","password":"pw"}`, "invalid_request"},
+		"null password":            {j, `{"username":"ann","password":null}`, "invalid_request"},
+		"password is a number":     {j, `{"username":"ann","password":1}`, "invalid_request"},
+		"password is a list":       {j, `{"username":"ann","password":["pw"]}`, "invalid_request"},
+		"username in other case":   {j, `{"Username":"ann","password":"pw"}`, "invalid_request"},
+		"a NUL in the username":    {j, `{"username":"ann\u0000","password":"pw"}`, "invalid_request"},
+		"grant is a number":        {j, `{"grant_type":1,"username":"ann","password":"pw"}`, "invalid_request"},
+		"JSON as form":             {f, good, "invalid_request"},
+		"form as JSON":             {j, "username=ann&password=pw", "invalid_request"},
+		"form, repeated":           {f, "username=root&username=ann&password=pw", "invalid_request"},
+		"form, repeated, escaped":  {f, "username=root&user%6eame=ann&password=pw", "invalid_request"},
+		"form, repeated other":     {f, "scope=a&scope=b&username=ann&password=pw", "invalid_request"},
+		"form, semicolon":          {f, "username=ann;password=pw", "invalid_request"},
+		"form, bad escape":         {f, "username=ann&password=%zz", "invalid_request"},
+		"form, bad UTF-8":          {f, "username=ann&password=%ff", "invalid_request"},
+		"form, a NUL":              {f, "username=ann%00&password=pw", "invalid_request"},
+		"form, empty":              {f, "", "invalid_request"},
+		"refresh":                  {f, "grant_type=refresh_token&refresh_token=x", "unsupported_grant_type"},
+		"client credentials":       {f, "grant_type=client_credentials", "unsupported_grant_type"},
+		"unknown grant":            {j, `{"grant_type":"Password","username":"ann","password":"pw"}`, "unsupported_grant_type"},
+		"wrong password":           {j, `{"username":"ann","password":"px"}`, "invalid_grant"},
+		"unknown user":             {f, "username=bob&password=pw", "invalid_grant"},
+		"password with blanks":     {f, "username=ann&password=+pw", "invalid_grant"},
+		"the query holds it":       {f, "x=1", "invalid_request"},
+		"deep":                     {j, strings.Repeat(`{"a":`, 1000) + "1" + strings.Repeat("}", 1000), "invalid_request"},
+		"the longest there can be": {j, `{"username":"ann","password":"` + strings.Repeat("x", maxBody-33) + `"}`, "invalid_grant"},
+	} {
+		s := newServer()
+		r := post(t, c.contentType, c.body)
+		r.URL.RawQuery = "username=ann&password=pw"
+		w := serve(s.token(t, "auth_token"), r)
+		if code := errorOf(t, w); w.Code != http.StatusBadRequest || code != c.code {
+			t.Errorf("%s: status %d, error %q, want %q", name, w.Code, code, c.code)
+		}
+		if cc := w.Header().Get("Cache-Control"); cc != "no-store" {
+			t.Errorf("%s: Cache-Control %q", name, cc)
+		}
+		if strings.Contains(w.Body.String(), "ann") {
+			t.Errorf("%s: the answer repeats what was sent", name)
+		}
+		if c.code == "invalid_request" && s.people.asked != 0 {
+			t.Errorf("%s: the user store was asked", name)
+		}
+	}
+}
+
+func TestTwoContentTypesAreRefused(t *testing.T) {
+	t.Parallel()
+	r := logIn(t, "ann", "pw")
+	r.Header.Add("Content-Type", "application/x-www-form-urlencoded")
+	if w := serve(newServer().token(t, "auth_token"), r); w.Code != http.StatusBadRequest {
+		t.Errorf("status %d", w.Code)
+	}
+}
+
+func TestOtherMethodsAreRefused(t *testing.T) {
+	t.Parallel()
+	h := newServer().token(t, "auth_token")
+	for _, method := range []string{"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "post"} {
+		r := logIn(t, "ann", "pw")
+		r.Method = method
+		w := serve(h, r)
+		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "POST" {
+			t.Errorf("%s: status %d, Allow %q", method, w.Code, w.Header().Get("Allow"))
+		}
+	}
+}
+
+// Attack: unknown names are told apart from known ones.
+func TestUnknownUserAndWrongPasswordAreAnsweredAlike(t *testing.T) {
+	t.Parallel()
+	h := newServer().token(t, "auth_token")
+	a, b := serve(h, logIn(t, "ann", "wrong")), serve(h, logIn(t, "nobody", "wrong"))
+	if a.Code != b.Code || a.Body.String() != b.Body.String() || !reflect.DeepEqual(a.Header(), b.Header()) {
+		t.Errorf("%d %q %v\n%d %q %v", a.Code, a.Body, a.Header(), b.Code, b.Body, b.Header())
+	}
+}
+
+// live starts a real server, for what only connections do.
+func live(t *testing.T, h caddyhttp.MiddlewareHandler) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, &caddyhttp.Server{})
+		if err := h.ServeHTTP(w, r, nil); err != nil {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	}))
+	t.Cleanup(s.Close)
+	return s.Listener.Addr().String()
+}
+
+func TestLongBodiesAreRefused(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	addr := live(t, s.token(t, "auth_token"))
+	long := `{"username":"ann","password":"pw","x":"` + strings.Repeat("x", maxBody) + `"}`
+	for name, body := range map[string]io.Reader{
+		"with its length":    strings.NewReader(long),
+		"without its length": io.MultiReader(strings.NewReader(long)),
+	} {
+		resp, err := http.Post("http://"+addr, "application/json", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusRequestEntityTooLarge || !resp.Close {
+			t.Errorf("%s: status %d, close %t", name, resp.StatusCode, resp.Close)
+		}
+	}
+	if s.people.asked != 0 {
+		t.Error("the user store was asked")
+	}
+	resp, err := http.Post("http://"+addr, "application/json", strings.NewReader(`{"username":"ann","password":"pw"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("control: status %d", resp.StatusCode)
+	}
+}
+
+// Attack: many connections that each send a byte now and then.
+func TestSlowBodiesAreCut(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits as long as a slow client may")
+	}
+	t.Parallel()
+	conn, err := net.Dial("tcp", live(t, newServer().token(t, "auth_token")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 40\r\n\r\n{\"user")
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if took := time.Since(start); resp.StatusCode != http.StatusRequestTimeout || !resp.Close || took > 2*bodyTimeout {
+		t.Errorf("status %d, close %t, after %s", resp.StatusCode, resp.Close, took)
+	}
+}
+
+func TestWhatCannotBeDecidedIs503(t *testing.T) {
+	t.Parallel()
+	down := errors.New("connection refused")
+	for name, breakIt := range map[string]func(*server){
+		"users are down":       func(s *server) { s.people.err = down },
+		"users are late":       func(s *server) { s.people.err = context.DeadlineExceeded },
+		"signing fails":        func(s *server) { s.signer.fails = down },
+		"revocation is down":   func(s *server) { s.revocations.revoked = func(auth.TokenRef) (bool, error) { return false, down } },
+		"no user, no error":    func(s *server) { s.people.user = nil },
+		"the user has no ID":   func(s *server) { s.people.user.ID = "" },
+		"the ID is a key's":    func(s *server) { s.people.user.ID = "apikey:ann" },
+		"a field is no JSON":   func(s *server) { s.people.user.Fields["email"] = func() {} },
+		"unavailable, by name": func(s *server) { s.people.err = auth.Unavailable(auth.ReasonStoreUnavailable, down) },
+	} {
+		s := newServer()
+		h := s.token(t, "auth_token {\ninclude email\n}")
+		breakIt(s)
+		w := serve(h, logIn(t, "ann", "pw"))
+		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || errorOf(t, w) != "temporarily_unavailable" {
+			t.Errorf("%s: status %d, body %q", name, w.Code, w.Body)
+		}
+		if strings.Contains(w.Body.String(), "refused") || strings.Contains(w.Body.String(), "access_token") {
+			t.Errorf("%s: body %q", name, w.Body)
+		}
+	}
+}
+
+func TestOutageIsLoggedOnceAndSoIsItsEnd(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	h := s.token(t, "auth_token")
+	core, logs := observer.New(zap.InfoLevel)
+	h.logger = zap.New(core)
+	for range 3 {
+		serve(h, logIn(t, "ann", "pw"))
+	}
+	serve(h, logIn(t, "ann", "wrong"))
+	if logs.Len() != 0 {
+		t.Errorf("%d lines without an outage", logs.Len())
+	}
+	s.people.err = errors.New("down")
+	for range 3 {
+		serve(h, logIn(t, "ann", "pw"))
+	}
+	s.people.err = nil
+	for range 3 {
+		serve(h, logIn(t, "ann", "pw"))
+	}
+	if logs.Len() != 2 {
+		t.Errorf("%d lines: %v", logs.Len(), logs.All())
+	}
+	for _, line := range logs.All() {
+		if text := fmt.Sprint(line.ContextMap()); strings.Contains(text, "ann") || strings.Contains(text, "pw") {
+			t.Errorf("line %q", text)
+		}
+	}
+}
+
+// Whoever logged out everywhere and signs in again within the same second must
+// not get a token that is revoked already, nor one that is dated ahead.
+func TestTokenAfterLogOutEverywhereIsIssuedAfterTheCutOff(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	h := s.token(t, "auth_token")
+	now := noon
+	h.clock = clock.Func(func() time.Time { return now })
+	h.wait = func(_ context.Context, d time.Duration) error { now = now.Add(d); return nil }
+	cutoff := noon.Add(-time.Millisecond)
+	s.revocations.revoked = func(token auth.TokenRef) (bool, error) {
+		if token.User != (auth.UserRef{Issuer: issuer, ID: "7"}) || token.ID == "" {
+			t.Errorf("asked for %+v", token)
+		}
+		return !token.IssuedAt.After(cutoff), nil
+	}
+	claims := claimsOf(t, serve(h, logIn(t, "ann", "pw")))
+	if iat := int64(claims["iat"].(float64)); iat != noon.Unix()+1 || iat > now.Unix() {
+		t.Errorf("iat is %d, now %d, the cut-off %d", iat, now.Unix(), cutoff.Unix())
+	}
+	cutoff = now.Add(time.Hour) // set ahead: nobody can sign in
+	w := serve(h, logIn(t, "ann", "pw"))
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		t.Errorf("status %d, body %q", w.Code, w.Body)
+	}
+}
+
+func TestWaitingForTheNextSecondEndsWithTheRequest(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := pause(ctx, time.Hour); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if err := pause(t.Context(), time.Microsecond); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestClaimOfTheRequestThatIsTooLongIsRefused(t *testing.T) {
+	t.Parallel()
+	h := newServer().token(t, "auth_token {\nclaim tenant {http.request.header.X-Tenant}\n}")
+	for value, want := range map[string]int{
+		strings.Repeat("x", maxClaim):   http.StatusOK,
+		strings.Repeat("x", maxClaim+1): http.StatusBadRequest,
+		"\xff":                          http.StatusBadRequest,
+		"":                              http.StatusOK,
+	} {
+		r := logIn(t, "ann", "pw")
+		r.Header.Set("X-Tenant", value)
+		if w := serve(h, r); w.Code != want {
+			t.Errorf("%d bytes: status %d, want %d", len(value), w.Code, want)
+		}
+	}
+}
+
+func TestTokenNeedsWhatItIsMadeOf(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		token   Token
+		without func(*server)
+		want    string
+	}{
+		"users":       {Token{}, func(s *server) { s.people = nil }, "user store"},
+		"jwt":         {Token{For: "other"}, func(*server) {}, "no jwt of that name"},
+		"signing key": {Token{}, func(s *server) { s.signer.cannotSign = errors.New("only public keys") }, "only public keys"},
+	} {
+		s := newServer()
+		c.without(s)
+		if err := s.provision(t, &c.token); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	s := newServer()
+	s.revocations = nil // not needed
+	h := s.token(t, "auth_token")
+	if w := serve(h, logIn(t, "ann", "pw")); w.Code != http.StatusOK {
+		t.Errorf("without revocation: status %d", w.Code)
+	}
+}
+
+func TestTokenOptionsAreJudgedInJSONToo(t *testing.T) {
+	t.Parallel()
+	for name, h := range map[string]*Token{
+		"too long":          {ExpiresIn: caddy.Duration(367 * 24 * time.Hour)},
+		"negative":          {ExpiresIn: -1},
+		"half a second":     {ExpiresIn: caddy.Duration(1500 * time.Millisecond)},
+		"reserved claim":    {Claims: map[string]string{"is_superuser": "x"}},
+		"reserved include":  {Include: []string{"exp"}},
+		"empty include":     {Include: []string{""}},
+		"included twice":    {Include: []string{"a", "a"}},
+		"include and claim": {Include: []string{"a"}, Claims: map[string]string{"a": "x"}},
+		"empty claim":       {Claims: map[string]string{"a": ""}},
+		"claim, no name":    {Claims: map[string]string{"": "x"}},
+	} {
+		if err := newServer().provision(t, h); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if err := newServer().provision(t, &Token{ExpiresIn: caddy.Duration(maxExpiresIn), Include: []string{"a"}}); err != nil {
+		t.Errorf("control: %v", err)
+	}
+}
+
+func TestTokenCaddyfile(t *testing.T) {
+	t.Parallel()
+	var h Token
+	err := parse(`auth_token {
+		for app
+		expires_in 2h
+		include permissions email
+		claim a b
+		claim c "d e"
+	}`, &h)
+	want := Token{
+		For: "app", ExpiresIn: caddy.Duration(2 * time.Hour),
+		Include: []string{"permissions", "email"}, Claims: map[string]string{"a": "b", "c": "d e"},
+	}
+	if err != nil || !reflect.DeepEqual(h, want) {
+		t.Errorf("%+v, error %v", h, err)
+	}
+	raw, err := json.Marshal(new(Token))
+	if err != nil || string(raw) != "{}" {
+		t.Errorf("defaults are written: %s, %v", raw, err)
+	}
+	for text, want := range map[string]string{
+		"auth_token x":                                      `takes no argument but a matcher, not "x"`,
+		"auth_token {\n\trefresh 30d\n}":                    `unrecognized auth_token option "refresh"; there are: for, expires_in, include, claim, at Caddyfile:2`,
+		"auth_token {\n\tcookie\n}":                         `unrecognized auth_token option "cookie"`,
+		"auth_token {\n\tusers static\n}":                   `unrecognized auth_token option "users"`,
+		"auth_token {\n\texpires_in 0s\n}":                  "is zero",
+		"auth_token {\n\texpires_in 500ms\n}":               "whole seconds",
+		"auth_token {\n\texpires_in 400d\n}":                "at most 366 days",
+		"auth_token {\n\texpires_in soon\n}":                `"soon" is not a duration`,
+		"auth_token {\n\texpires_in 1h\n\texpires_in 1h\n}": "given already at line 2",
+		"auth_token {\n\tinclude\n}":                        "needs at least one argument",
+		"auth_token {\n\tinclude email email\n}":            `"email" is included twice`,
+		"auth_token {\n\tinclude sub\n}":                    `claim "sub" is set by auth_token itself`,
+		"auth_token {\n\tclaim is_superuser true\n}":        `claim "is_superuser" is set by auth_token itself`,
+		"auth_token {\n\tclaim a\n}":                        "needs a name and a value",
+		"auth_token {\n\tclaim a b c\n}":                    "needs a name and a value",
+		"auth_token {\n\tclaim a \"\"\n}":                   "needs a name and a value",
+		"auth_token {\n\tclaim a b\n\tclaim a c\n}":         `claim "a" is given already, at Caddyfile:3`,
+		"auth_token {\n\tclaim a b\n\tinclude a\n}":         `claim "a" is given already`,
+		"auth_token {\n\tinclude a\n\tclaim a b\n}":         `claim "a" is given already`,
+		"auth_token {\n\tfor a b\n}":                        "an argument too many",
+	} {
+		if err := parse(text, new(Token)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+func FuzzTokenRequest(f *testing.F) {
+	f.Add("application/json", `{"username":"ann","password":"pw"}`)
+	f.Add("application/json; charset=utf-8", `{"username":"ann","username":"bob","password":"pw"}`)
+	f.Add("application/x-www-form-urlencoded", "grant_type=password&username=ann&password=pw")
+	f.Add("application/x-www-form-urlencoded", "username=ann&password=%70w&password")
+	f.Add("", "")
+	s := newServer()
+	h := s.token(f, "auth_token")
+	f.Fuzz(func(t *testing.T, contentType, body string) {
+		h.attempts = newLimiter()
+		w := serve(h, post(t, contentType, body))
+		var answer map[string]any
+		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
+			t.Fatalf("status %d, body %q", w.Code, w.Body)
+		}
+		_, issued := answer["access_token"]
+		_, failed := answer["error"]
+		if w.Code >= 500 || issued == failed || issued != (w.Code == http.StatusOK) {
+			t.Errorf("status %d, body %q", w.Code, w.Body)
+		}
+		// Whatever the body looks like, a token is for somebody who named ann
+		// and her password.
+		if issued && (claimsOf(t, w)["sub"] != "7" || !strings.Contains(contentType, "/")) {
+			t.Errorf("body %q", w.Body)
+		}
+	})
+}
