@@ -225,13 +225,15 @@ func TestEveryCaddyfileInTheDocumentationIsValid(t *testing.T) {
 		}
 		files = append(files, found...)
 	}
-	t.Setenv("SECRET_KEY", "a secret of more than 64 bytes, enough for every hash: 0123456789abcdef")
-	t.Setenv("WORKER_KEY", "key_0123456789abcdef0123456789abcdef")
+	variable := regexp.MustCompile(`\{env\.(\w+)\}`)
 	block := regexp.MustCompile("(?ms)^```caddyfile\n(.*?)^```")
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
+		}
+		for _, m := range variable.FindAllStringSubmatch(string(content), -1) {
+			t.Setenv(m[1], m[1]+" of more than 64 bytes, enough for every hash: 0123456789abcdef")
 		}
 		for _, m := range block.FindAllSubmatch(content, -1) {
 			text := string(m[1])
