@@ -28,8 +28,16 @@ func wantAllocations(t *testing.T, j *JWT, token string, atMost float64) {
 func TestAllocationsOfATokenNeverSeen(t *testing.T) {
 	j, token := benchBlock(t, algHS256)
 	wantAllocations(t, j, token, 4)
-	bare := mustLoad(t, &JWT{Secret: secretRef})
+	bare := mustLoad(t, &JWT{Secret: secretRef, Cache: new(int)})
 	wantAllocations(t, bare, hs256(t, validPayload), 3)
+}
+
+// A token seen before costs no memory at all.
+func TestAllocationsOfATokenSeenBefore(t *testing.T) {
+	j := mustLoad(t, &JWT{Secret: secretRef})
+	token := hs256(t, benchPayload)
+	wantAccepted(t, j, token)
+	wantAllocations(t, j, token, 0)
 }
 
 // A flood of bad tokens must be cheap: these are refused without any memory.

@@ -5,6 +5,7 @@ package jwtauth
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -17,7 +18,7 @@ import (
 
 // options are the words of the block, for the message about any other.
 var options = []string{
-	"algorithms", "audience", "cookie", "header", "insecure_weak_key", "issuer", "jwks_file", "leeway",
+	"algorithms", "audience", "cache", "cookie", "header", "insecure_weak_key", "issuer", "jwks_file", "leeway",
 	"max_age", "max_size", "permissions_claim", "private_key", "public_key", "query", "require_claims",
 	"require_jti", "secret", "staff_claim", "subject", "superuser_claim", "type", "user_claim",
 }
@@ -36,6 +37,7 @@ var options = []string{
 //	    cookie            <name>
 //	    query             <name>
 //	    max_size          <size>
+//	    cache             <tokens>|off
 //
 //	    issuer            <issuer...>
 //	    audience          <audience...>
@@ -137,6 +139,8 @@ func (j *JWT) parseOption(d *caddyfile.Dispenser, opts *module.Options) error {
 			return d.Errf("option %q: at most %d bytes", option, maxMaxSize)
 		}
 		return nil
+	case "cache":
+		return j.parseCache(d, opts)
 	case "insecure_weak_key":
 		return opts.Flag(&j.InsecureWeakKey)
 	default:
@@ -160,6 +164,24 @@ func (j *JWT) parsePublicKey(d *caddyfile.Dispenser, opts *module.Options) error
 	}
 	j.Public = append(j.Public, key)
 	return opts.End("public_key")
+}
+
+// parseCache parses the number of tokens to remember.
+func (j *JWT) parseCache(d *caddyfile.Dispenser, opts *module.Options) error {
+	var text string
+	if err := opts.Text(&text); err != nil {
+		return err
+	}
+	if text == "off" {
+		j.Cache = new(int)
+		return nil
+	}
+	tokens, err := strconv.Atoi(text)
+	if err != nil || tokens < 1 || tokens > maxCache {
+		return d.Errf("option \"cache\": %q is neither a number of tokens from 1 to %d nor \"off\"", text, maxCache)
+	}
+	j.Cache = &tokens
+	return nil
 }
 
 // parseSource parses a place, of which there may be several.

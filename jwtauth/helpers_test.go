@@ -73,6 +73,11 @@ func newContext(tb testing.TB, globalSecret string) caddy.Context {
 // load provisions and validates the block, as Caddy does.
 func load(tb testing.TB, j *JWT) error {
 	tb.Helper()
+	tb.Cleanup(func() {
+		if err := j.Cleanup(); err != nil {
+			tb.Errorf("cleaning up: %v", err)
+		}
+	})
 	if err := j.Provision(newContext(tb, "")); err != nil {
 		return err
 	}
@@ -96,13 +101,27 @@ func bearer(token string) *http.Request {
 	return r
 }
 
-// check authenticates the token. It fails the test when an error comes with an
-// identity or nothing comes at all.
+// check judges the token. It fails the test when an error comes with an identity
+// or nothing comes at all, and when a token that may be remembered is judged
+// otherwise than one that is not.
 func check(tb testing.TB, j *JWT, token string) (*auth.Identity, error) {
 	tb.Helper()
-	id, err := j.verify(token, j.clock.Now())
+	now := j.clock.Now()
+	id, err := j.verify(token, j.keys.set(), now)
 	if (id == nil) == (err == nil) {
 		tb.Fatalf("identity %v beside error %v", id, err)
+	}
+	for range 2 {
+		again, againErr := j.judge(token, now)
+		if (again == nil) == (againErr == nil) {
+			tb.Fatalf("identity %v beside error %v", again, againErr)
+		}
+		if auth.ReasonOf(err) != auth.ReasonOf(againErr) || auth.CandidateOf(err) != auth.CandidateOf(againErr) {
+			tb.Fatalf("refused with %v, and then with %v", err, againErr)
+		}
+		if err == nil && (again.ID != id.ID || again.TokenID != id.TokenID || string(again.Claims.JSON()) != string(id.Claims.JSON())) {
+			tb.Fatalf("accepted as %+v, and then as %+v", id, again)
+		}
 	}
 	return id, err
 }

@@ -33,18 +33,18 @@ func (j *JWT) subject(m *members) (id []byte, err error) {
 }
 
 // accept judges the claims of a token with a good signature and makes the
-// identity.
-func (j *JWT) accept(s *scratch, h *header, now time.Time) (*auth.Identity, error) {
+// identity. It returns "nbf" beside it, which the identity does not hold.
+func (j *JWT) accept(s *scratch, h *header, now time.Time) (id *auth.Identity, notBefore time.Time, err error) {
 	m := &s.claims
 	subject, err := j.subject(m)
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
 	// From here on it is known whose token is refused.
-	refuse := func(reason auth.Reason, detail string) (*auth.Identity, error) {
-		return nil, auth.InvalidFor(string(subject), reason, detail)
+	refuse := func(reason auth.Reason, detail string) (*auth.Identity, time.Time, error) {
+		return nil, time.Time{}, auth.InvalidFor(string(subject), reason, detail)
 	}
-	malformed := func(claim, why string) (*auth.Identity, error) {
+	malformed := func(claim, why string) (*auth.Identity, time.Time, error) {
 		return refuse(auth.ReasonMalformedToken, "claim \""+claim+"\": "+why)
 	}
 
@@ -94,7 +94,7 @@ func (j *JWT) accept(s *scratch, h *header, now time.Time) (*auth.Identity, erro
 	if !s.permissions(j.names.perms) {
 		return malformed("permissions", "neither text nor a list of text")
 	}
-	return j.identity(s, subject, &v), nil
+	return j.identity(s, subject, &v), v.notBefore, nil
 }
 
 // checkSub looks at "sub", which is not always the claim that names the user.

@@ -132,7 +132,7 @@ func TestKeysMayChangeUnderRequests(t *testing.T) {
 	for range 4 {
 		requests.Go(func() {
 			for range 200 {
-				if _, err := j.verify(token, testNow); err != nil {
+				if _, err := j.judge(token, testNow); err != nil {
 					t.Error(err)
 					return
 				}

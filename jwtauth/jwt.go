@@ -5,6 +5,8 @@
 package jwtauth
 
 import (
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -140,6 +142,13 @@ type JWT struct {
 	// allows for all headers of a request together (max_header_size).
 	MaxSize int64 `json:"max_size,omitempty"`
 
+	// How many verified tokens to remember, so that one that is presented again
+	// costs no signature; 0 for none. The cache takes at most 2000 bytes for
+	// each, survives a reload that changes nothing about this block and its
+	// keys, and is asked about nothing that time decides: "exp", "nbf" and
+	// max_age are checked every time, and so is revocation. Default: 10000.
+	Cache *int `json:"cache,omitempty"`
+
 	// Accept a secret shorter than its hash, and RSA keys from 1024 bits.
 	InsecureWeakKey bool `json:"insecure_weak_key,omitempty"`
 
@@ -151,6 +160,7 @@ type JWT struct {
 	limits    limits
 	clock     clock.Clock
 	signing   *signingKey
+	cache     *pooledCache // nil when off
 	logger    *zap.Logger
 }
 
@@ -174,6 +184,11 @@ func (j *JWT) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
+	config, err := json.Marshal(j)
+	if err != nil {
+		return fmt.Errorf("encoding the configuration: %w", err)
+	}
+	j.keys.fingerprint = sha256.Sum256(config)
 	if err := j.keys.open(sources); err != nil {
 		return err
 	}
@@ -207,6 +222,9 @@ func (j *JWT) Provision(ctx caddy.Context) error {
 		orDefault(j.PermissionsClaims, defaultPermissions),
 		j.RequireClaims)
 
+	if err := j.openCache(config, sources); err != nil {
+		return err
+	}
 	j.keys.watch(ctx, sources)
 	return nil
 }
@@ -218,6 +236,9 @@ func orDefault[T any](configured, standard []T) []T {
 	return configured
 }
 
+// Cleanup gives up the cache.
+func (j *JWT) Cleanup() error { return j.closeCache() }
+
 // Validate refuses what no Caddyfile can say.
 func (j *JWT) Validate() error {
 	switch {
@@ -225,6 +246,8 @@ func (j *JWT) Validate() error {
 		return errors.New("leeway: must not be negative")
 	case j.MaxAge < 0:
 		return errors.New("max_age: must not be negative")
+	case j.Cache != nil && (*j.Cache < 0 || *j.Cache > maxCache):
+		return fmt.Errorf("cache: must be between 0 and %d tokens", maxCache)
 	case j.MaxSize < 0 || j.MaxSize > maxMaxSize:
 		return fmt.Errorf("max_size: must be between 1 and %d bytes", maxMaxSize)
 	}
@@ -255,12 +278,34 @@ func (j *JWT) Authenticate(r *http.Request) (*auth.Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	return j.verify(token, j.clock.Now())
+	return j.judge(token, j.clock.Now())
+}
+
+// judge finds out whose token it is, by remembering or by verifying it.
+func (j *JWT) judge(token string, now time.Time) (*auth.Identity, error) {
+	keys := j.keys.set()
+	if j.cache != nil {
+		if known := j.cache.get(token, &keys.identity); known != nil {
+			return j.recall(known, now)
+		}
+	}
+	return j.verify(token, keys, now)
+}
+
+// recall judges a token that was accepted before, with the same keys and by
+// the same rules: what is left to ask is the time.
+func (j *JWT) recall(known *cacheEntry, now time.Time) (*auth.Identity, error) {
+	v := known.validity()
+	if reason, detail := j.limits.check(&v, now); reason != "" {
+		j.cache.remove(known)
+		return nil, auth.InvalidFor(known.identity.ID, reason, detail)
+	}
+	return known.identity, nil
 }
 
 // verify judges the token. Its order is from what costs nothing to what costs
 // most, and no key is touched for a token of another issuer.
-func (j *JWT) verify(token string, now time.Time) (*auth.Identity, error) {
+func (j *JWT) verify(token string, keys *keySet, now time.Time) (*auth.Identity, error) {
 	parts, err := split(token)
 	if err != nil {
 		return nil, err
@@ -274,7 +319,6 @@ func (j *JWT) verify(token string, now time.Time) (*auth.Identity, error) {
 			return nil, err
 		}
 	}
-	keys := j.keys.set()
 	if !h.known || !keys.algorithms.has(h.alg) {
 		return nil, errAlgorithm
 	}
@@ -293,7 +337,14 @@ func (j *JWT) verify(token string, now time.Time) (*auth.Identity, error) {
 	if !known {
 		j.headers.add(parts.header, h)
 	}
-	return j.accept(s, &h, now)
+	id, notBefore, err := j.accept(s, &h, now)
+	if err != nil {
+		return nil, err
+	}
+	if j.cache != nil {
+		j.cache.put(token, &keys.identity, id, notBefore, len(s.text))
+	}
+	return id, nil
 }
 
 // Challenge implements auth.Challenger.
@@ -306,6 +357,7 @@ func (j *JWT) Sources() []auth.Source { return j.extractor.Sources() }
 var (
 	_ caddy.Provisioner  = (*JWT)(nil)
 	_ caddy.Validator    = (*JWT)(nil)
+	_ caddy.CleanerUpper = (*JWT)(nil)
 	_ auth.Authenticator = (*JWT)(nil)
 	_ auth.Challenger    = (*JWT)(nil)
 	_ auth.SourceLister  = (*JWT)(nil)

@@ -4,6 +4,7 @@
 package jwtauth
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -30,10 +31,11 @@ func benchBlock(tb testing.TB, alg algorithm) (*JWT, string) {
 	return benchBlockFor(tb, alg, benchPayload)
 }
 
-// benchBlockFor returns a block and a token that it accepts.
+// benchBlockFor returns a block that remembers nothing and a token that it
+// accepts.
 func benchBlockFor(tb testing.TB, alg algorithm, payload string) (*JWT, string) {
 	tb.Helper()
-	j := &JWT{Issuers: []string{"https://id.example.com"}, Audiences: []string{"my-app"}, Algorithms: []string{alg.String()}}
+	j := &JWT{Issuers: []string{"https://id.example.com"}, Audiences: []string{"my-app"}, Algorithms: []string{alg.String()}, Cache: new(int)}
 	if familyHMAC.has(alg) {
 		j.Secret = secretRef
 	} else {
@@ -61,6 +63,56 @@ func BenchmarkUnseen(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkSeen is a token that is remembered: the same for every algorithm.
+func BenchmarkSeen(b *testing.B) {
+	for _, p := range benchPayloads {
+		b.Run(p.name, func(b *testing.B) {
+			j := mustLoad(b, &JWT{Label: b.Name(), Secret: secretRef})
+			r := bearer(hs256(b, p.payload))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := j.Authenticate(r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	b.Run("1.2KB, in parallel", func(b *testing.B) {
+		j := mustLoad(b, &JWT{Label: b.Name(), Secret: secretRef})
+		r := bearer(hs256(b, benchPayload))
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				if _, err := j.Authenticate(r); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	})
+}
+
+// BenchmarkDistinct goes through 50,000 tokens over and over: with a cache that
+// has room for a fifth of them, with one that is off.
+func BenchmarkDistinct(b *testing.B) {
+	tokens := make([]string, 50_000)
+	for i := range tokens {
+		tokens[i] = hs256(b, strings.Replace(benchPayload, "5f1f3f9c", strconv.Itoa(10_000_000+i), 1))
+	}
+	for name, cache := range map[string]*int{"cache 10000": nil, "cache off": new(int)} {
+		b.Run(name, func(b *testing.B) {
+			j := mustLoad(b, &JWT{Label: b.Name(), Secret: secretRef, Cache: cache})
+			i := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := j.judge(tokens[i%len(tokens)], testNow); err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
+		})
 	}
 }
 
@@ -102,6 +154,7 @@ func BenchmarkPeers(b *testing.B) {
 // BenchmarkRefused is what bad tokens cost.
 func BenchmarkRefused(b *testing.B) {
 	j, good := benchBlock(b, algHS256)
+	j = mustLoad(b, &JWT{Secret: secretRef, Issuers: j.Issuers}) // with a cache
 	for name, token := range map[string]string{
 		"a word":        "sk-prod-123abc",
 		"dots":          strings.Repeat(".", 16<<10),
@@ -151,7 +204,7 @@ func BenchmarkStage(b *testing.B) {
 		{"base64 of the payload", func() error { _, err := decode(s.payload, parts.payload); return err }},
 		{"payload", func() error { return parsePayload(s, parts.payload, j.names) }},
 		{"signature", func() error { return j.keys.set().verify(&h, parts.signed, signature) }},
-		{"claims and identity", func() error { _, err := j.accept(s, &h, testNow); return err }},
+		{"claims and identity", func() error { _, _, err := j.accept(s, &h, testNow); return err }},
 	} {
 		b.Run(stage.name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -17,9 +17,9 @@ type key struct {
 	algorithms algorithmSet
 	verifier   verifier
 
-	// print identifies the key, kid and algorithms included. It is kept in
+	// fingerprint identifies the key, kid and algorithms included. It is kept in
 	// memory and never shown.
-	print [sha256.Size]byte
+	fingerprint [sha256.Size]byte
 }
 
 // newKey returns a key; material is what the key consists of.
@@ -30,7 +30,7 @@ func newKey(kid string, algorithms algorithmSet, v verifier, material []byte) *k
 	h.Write([]byte(kid))
 	h.Write(material)
 	k := &key{kid: kid, algorithms: algorithms, verifier: v}
-	h.Sum(k.print[:0])
+	h.Sum(k.fingerprint[:0])
 	return k
 }
 
@@ -39,17 +39,22 @@ func newKey(kid string, algorithms algorithmSet, v verifier, material []byte) *k
 type keySet struct {
 	keys       []*key
 	algorithms algorithmSet // that at least one key serves
-	print      [sha256.Size]byte
+
+	// identity is that of the block and these keys: what was accepted under one
+	// identity says nothing under another.
+	identity [sha256.Size]byte
 }
 
-func newKeySet(keys []*key) *keySet {
+// newKeySet returns the set; fingerprint is that of the block's configuration.
+func newKeySet(keys []*key, fingerprint [sha256.Size]byte) *keySet {
 	set := &keySet{keys: keys}
 	h := sha256.New()
+	h.Write(fingerprint[:])
 	for _, k := range keys {
 		set.algorithms |= k.algorithms
-		h.Write(k.print[:])
+		h.Write(k.fingerprint[:])
 	}
-	h.Sum(set.print[:0])
+	h.Sum(set.identity[:0])
 	return set
 }
 
@@ -97,9 +102,11 @@ type keySource interface {
 // keyring keeps the keys of several sources together. Requests read a pointer
 // and never wait for a source.
 type keyring struct {
-	mu      sync.Mutex // held by those who publish
-	parts   [][]*key   // by source
-	current atomic.Pointer[keySet]
+	fingerprint [sha256.Size]byte // of the block's configuration
+	changed     func()            // called after a change, if not nil
+	mu          sync.Mutex        // held by those who publish
+	parts       [][]*key          // by source
+	current     atomic.Pointer[keySet]
 }
 
 // open loads the sources.
@@ -128,6 +135,9 @@ func (r *keyring) publish(source int, keys []*key) {
 	defer r.mu.Unlock()
 	r.parts[source] = keys
 	r.rebuild()
+	if r.changed != nil {
+		r.changed()
+	}
 }
 
 func (r *keyring) rebuild() {
@@ -135,7 +145,7 @@ func (r *keyring) rebuild() {
 	for _, part := range r.parts {
 		all = append(all, part...)
 	}
-	r.current.Store(newKeySet(all))
+	r.current.Store(newKeySet(all, r.fingerprint))
 }
 
 // set returns the present keys. The result is never nil once open returned.
@@ -144,8 +154,8 @@ func (r *keyring) set() *keySet { return r.current.Load() }
 // staticKeys are keys that the configuration holds or points to once.
 type staticKeys []*key
 
-func (s staticKeys) load() ([]*key, error)                { return s, nil }
-func (staticKeys) watch(context.Context, func(ks []*key)) {}
+func (s staticKeys) load() ([]*key, error)             { return s, nil }
+func (staticKeys) watch(context.Context, func([]*key)) {}
 
 // Interface guards
 var _ keySource = staticKeys(nil)

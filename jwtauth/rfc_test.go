@@ -76,7 +76,7 @@ func keysOf(tb testing.TB, raw []byte, rules keyRules) *keySet {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return newKeySet([]*key{k})
+	return newKeySet([]*key{k}, [32]byte{})
 }
 
 func TestExamplesOfTheRFCsVerify(t *testing.T) {
@@ -103,7 +103,7 @@ func TestExamplesOfTheRFCsVerify(t *testing.T) {
 			if _, err := verifyJWS(keys, "e30"+c.Compact[len(c.Compact)/2:]); err == nil {
 				t.Error("a damaged token verifies")
 			}
-			other := newKeySet([]*key{mustKey(t, alg)})
+			other := newKeySet([]*key{mustKey(t, alg)}, [32]byte{})
 			if _, err := verifyJWS(other, c.Compact); auth.ReasonOf(err) != auth.ReasonBadSignature {
 				t.Errorf("another key: %v", err)
 			}

@@ -303,7 +303,7 @@ func TestSignatureOfTheWrongLengthIsRefused(t *testing.T) {
 		t.Run(alg.String(), func(t *testing.T) {
 			t.Parallel()
 			k := mustKey(t, alg)
-			set := newKeySet([]*key{k})
+			set := newKeySet([]*key{k}, [32]byte{})
 			signed := encode([]byte(`{"alg":"`+alg.String()+`"}`)) + "." + encode([]byte(validPayload))
 			var signature []byte
 			var err error

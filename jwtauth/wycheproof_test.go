@@ -49,11 +49,11 @@ func TestWycheproof(t *testing.T) {
 	for file, load := range map[string]func(raw json.RawMessage) (*keySet, error){
 		"json_web_signature_test.json": func(raw json.RawMessage) (*keySet, error) {
 			keys, _, err := keyRules{}.parseJWKS([]byte(`{"keys":[` + string(raw) + `]}`))
-			return newKeySet(keys), err
+			return newKeySet(keys, [32]byte{}), err
 		},
 		"json_web_key_test.json": func(raw json.RawMessage) (*keySet, error) {
 			keys, _, err := keyRules{}.parseJWKS(raw)
-			return newKeySet(keys), err
+			return newKeySet(keys, [32]byte{}), err
 		},
 	} {
 		t.Run(file, func(t *testing.T) {
