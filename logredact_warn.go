@@ -177,10 +177,12 @@ func (p *logProbe) credentials() []string {
 
 func (p *logProbe) logs() []string { return slices.Sorted(maps.Keys(p.places)) }
 
-// probeModule is a module whose logger is the one of that name.
+// probeModule is a module whose logger writes to the logs that the logger of
+// that name writes to.
 type probeModule string
 
-// CaddyModule implements caddy.Module.
+// CaddyModule implements caddy.Module. Caddy gives a module every log that any
+// logger below its name writes to; below this one there is none.
 func (m probeModule) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: caddy.ModuleID(m)}
+	return caddy.ModuleInfo{ID: caddy.ModuleID(m + ".probe")}
 }

@@ -116,6 +116,11 @@ func TestReadableCredentialsAreWarnedOf(t *testing.T) { // not parallel: logs be
 		{"only a site's log is redacted", map[string]string{"default": defaultOnly + `}`, "log0": `{"include":["http.log.access.log0"],` + redacted + `}`, "log1": `{"include":["http.log.access.log1"],` + redacted + `}`}, siteServer, "header X-Readable-Key, query readable_token", "errors"},
 		{"a site's log is forgotten", map[string]string{"default": defaultOnly + `,` + redacted + `}`, "log0": `{"include":["http.log.access.log0"],` + redacted + `}`, "log1": `{"include":["http.log.access.log1"]}`}, siteServer, "header X-Readable-Key, query readable_token", "access log of b.example.com"},
 		{"all are redacted", map[string]string{"default": defaultOnly + `,` + redacted + `}`, "log0": `{"include":["http.log.access.log0"],` + redacted + `}`, "log1": `{"include":["http.log.access.log1"],` + redacted + `}`}, siteServer, "", ""},
+		{
+			"a site's log is not the log of the others",
+			map[string]string{"default": `{"exclude":["http.log.access.log0"],` + redacted + `}`, "log0": `{"include":["http.log.access.log0"]}`},
+			`{"logs":{"logger_names":{"a.example.com":["log0"]}}}`, "header X-Readable-Key, query readable_token", "access log of a.example.com",
+		},
 		{"an access log for all sites", map[string]string{"default": `{` + redacted + `}`, "more": `{"include":["http.log.access"]}`}, `{"logs":{}}`, "header X-Readable-Key, query readable_token", "access log"},
 		{"no server", map[string]string{}, "", "", ""},
 	} {
