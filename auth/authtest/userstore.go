@@ -177,29 +177,30 @@ func usersOdd(tb testing.TB, c UserStoreCase) {
 }
 
 // usersTime compares the best of a few tries, generously: hashing takes
-// milliseconds and not hashing takes microseconds.
+// milliseconds and not hashing takes microseconds. The tries take turns, and
+// there are more of them while they differ, since other programs run as well.
 func usersTime(tb testing.TB, c UserStoreCase) {
 	s := c.New(tb)
-	best := func(l Login) time.Duration {
-		least := time.Duration(1<<63 - 1)
-		for range 4 {
-			start := time.Now()
-			_, _ = s.Verify(tb.Context(), l.Username, l.Password)
-			least = min(least, time.Since(start))
-		}
-		return least
+	took := func(l Login) time.Duration {
+		start := time.Now()
+		_, _ = s.Verify(tb.Context(), l.Username, l.Password)
+		return time.Since(start)
 	}
-	wrong := best(Login{c.Login.Username, c.wrong()})
-	if wrong < time.Millisecond {
-		return // a hash so cheap tells nothing apart
-	}
+	wrong := Login{c.Login.Username, c.wrong()}
 	logins := map[string]Login{"unknown user": {nobody, c.wrong()}}
 	if c.InactiveLogin.Username != "" {
 		logins["inactive user"] = c.InactiveLogin
 	}
 	for what, l := range logins {
-		if took := best(l); took < wrong/4 {
-			tb.Errorf("%s: answered after %s, a wrong password after %s", what, took, wrong)
+		known, other := took(wrong), took(l)
+		for tries := 1; tries < 12 && (tries < 3 || other < known/4); tries++ {
+			known, other = min(known, took(wrong)), min(other, took(l))
+		}
+		if known < time.Millisecond {
+			continue // a hash so cheap tells nothing apart
+		}
+		if other < known/4 {
+			tb.Errorf("%s: answered after %s, a wrong password after %s", what, other, known)
 		}
 	}
 }
