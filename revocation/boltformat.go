@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -49,6 +50,9 @@ var errDamaged = errors.New("damaged")
 
 // damaged returns the error of a file that cannot be trusted.
 func damaged(path string, why any) error {
+	if _, ok := why.(runtime.Error); ok {
+		why = "its pages lead to where nothing is"
+	}
 	return fmt.Errorf("%q is %w: %v; restore it from a backup, or remove it and with it all revocations", path, errDamaged, why)
 }
 
