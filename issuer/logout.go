@@ -149,7 +149,7 @@ func (l *Logout) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 		http.SetCookie(w, expired(r, name))
 	}
 	if err := l.revoke(r, token); err != nil {
-		l.outage.begin(context.Background(), l.logger, "revocations cannot be written", err)
+		l.outage.begin(context.WithoutCancel(r.Context()), l.logger, "revocations cannot be written", err)
 		w.Header().Set("Retry-After", seconds(retryAfter))
 		return refuse(w, r, http.StatusServiceUnavailable, "the token could not be revoked")
 	}
@@ -212,7 +212,7 @@ func hasCookie(r *http.Request, name string) bool {
 // expired returns a cookie that deletes one. What it says of itself must not
 // make a browser ignore it.
 func expired(r *http.Request, name string) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // it holds nothing; Secure follows the connection
 		Name:     name,
 		Path:     "/",
 		MaxAge:   -1,

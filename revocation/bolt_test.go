@@ -368,7 +368,7 @@ func TestEveryFlippedByteIsFoundOrHarmless(t *testing.T) {
 	refused := 0
 	// All of the first bytes of every page, where its structure is, and some
 	// of the others.
-	for at := 0; at < len(good); at++ {
+	for at := range good {
 		if at%os.Getpagesize() > 96 && at%53 != 0 {
 			continue
 		}
@@ -519,13 +519,12 @@ func TestExpiredEntriesAreRemovedFromTheFile(t *testing.T) {
 	h, path := newHand(), filled(t, 2500)
 	b := newBolt(t, path, h.clock())
 	revoke(t, b, token("kept"), noon.Add(2*time.Hour))
-	s := b.file.set.Load()
 	cleanup(t, b)
 	h.move(time.Hour)
 
 	// After a restart, too: what ended meanwhile is not left behind.
 	again := newBolt(t, path, h.clock())
-	if s = again.file.set.Load(); s.tokens.first.size.Load() != 2501 {
+	if s := again.file.set.Load(); s.tokens.first.size.Load() != 2501 {
 		t.Fatalf("%d tokens", s.tokens.first.size.Load())
 	}
 	if is := revoked(t, again, token(jti(3))); is {
@@ -533,7 +532,7 @@ func TestExpiredEntriesAreRemovedFromTheFile(t *testing.T) {
 	}
 	cleanup(t, again)
 	f := newBoltFile(path, h.clock()) // without its goroutine, in place of it
-	s = newSet()
+	s := newSet()
 	if err := f.open(s); err != nil {
 		t.Fatal(err)
 	}

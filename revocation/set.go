@@ -100,18 +100,17 @@ func (m mark) name() string {
 	return m.issuer.Value()
 }
 
-// apply adds an entry. What was there before is only ever extended: apply
-// returns the entry that came of it.
-func (s *set) apply(e entry) entry {
+// apply adds an entry. What was there before is only ever extended.
+func (s *set) apply(e entry) {
 	if e.kind == userKind {
 		user := auth.UserRef{Issuer: strings.Clone(e.issuer), ID: strings.Clone(e.id)}
 		s.users.set(e.id, user, func(old cutoff) cutoff {
-			if old.until != 0 {
-				e.until, e.cutoff = max(e.until, old.until), max(e.cutoff, old.issuedBefore)
+			if old.until == 0 { // the first
+				return cutoff{until: e.until, issuedBefore: e.cutoff}
 			}
-			return cutoff{until: e.until, issuedBefore: e.cutoff}
+			return cutoff{until: max(e.until, old.until), issuedBefore: max(e.cutoff, old.issuedBefore)}
 		})
-		return e
+		return
 	}
 	// The ID may be part of a token's text, which must not stay in memory.
 	n, id, issuer := s.names(e.kind), strings.Clone(e.id), handle(e.issuer)
@@ -121,11 +120,10 @@ func (s *set) apply(e entry) entry {
 		if !placed {
 			return old
 		}
-		e.until = max(e.until, old.until)
-		return mark{until: e.until, issuer: issuer}
+		return mark{until: max(e.until, old.until), issuer: issuer}
 	})
 	if placed {
-		return e
+		return
 	}
 	n.more.set(id, id, func(old []mark) []mark {
 		list := slices.Clone(old) // readers hold the old one
@@ -133,11 +131,9 @@ func (s *set) apply(e entry) entry {
 		if i < 0 {
 			return append(list, mark{until: e.until, issuer: issuer})
 		}
-		e.until = max(e.until, list[i].until)
-		list[i].until = e.until
+		list[i].until = max(e.until, list[i].until)
 		return list
 	})
-	return e
 }
 
 // remove forgets the entry of this kind, ID and issuer, unless it ends after
