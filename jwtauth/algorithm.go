@@ -69,7 +69,7 @@ func (a algorithm) hash() crypto.Hash { return algorithmTable[a].hash }
 func parseAlgorithm[T string | []byte](name T) (algorithm, bool) {
 	for alg := range algorithmTable {
 		if algorithmTable[alg].name == string(name) {
-			return algorithm(alg), true //nolint:gosec // an index of the table
+			return algorithm(alg), true
 		}
 	}
 	return 0, false
@@ -100,7 +100,7 @@ func (s algorithmSet) has(a algorithm) bool { return s>>a&1 == 1 }
 // first returns the first algorithm of the table that is in the set, which
 // must not be empty.
 func (s algorithmSet) first() algorithm {
-	return algorithm(bits.TrailingZeros16(uint16(s))) //nolint:gosec // below 16
+	return algorithm(bits.TrailingZeros16(uint16(s)))
 }
 
 // each calls f for the algorithms of the set.

@@ -181,23 +181,6 @@ func (c *tokenCache) clear() {
 	}
 }
 
-// len and bytes say how much there is.
-func (c *tokenCache) len() (n int) {
-	for i := range c.shards {
-		entries, _ := c.shards[i].held()
-		n += entries
-	}
-	return n
-}
-
-func (c *tokenCache) bytes() (n int) {
-	for i := range c.shards {
-		_, bytes := c.shards[i].held()
-		n += bytes
-	}
-	return n
-}
-
 // cacheShard is a part of the cache with a lock of its own.
 type cacheShard struct {
 	maxEntries, maxBytes int
@@ -220,12 +203,6 @@ func (s *cacheShard) clear() {
 	s.entries = make(map[uint64]*cacheEntry)
 	s.small, s.main = cacheQueue{}, cacheQueue{}
 	s.ghosts = ghosts{max: s.maxEntries}
-}
-
-func (s *cacheShard) held() (entries, bytes int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.entries), s.small.bytes + s.main.bytes
 }
 
 func (s *cacheShard) get(tail uint64) *cacheEntry {

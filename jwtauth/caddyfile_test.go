@@ -39,6 +39,8 @@ func TestCaddyfileBecomesJSONWithoutDefaults(t *testing.T) {
 			"jwt {\n header Authorization Bearer\n cookie session\n query access_token\n header X-Token\n max_size 32KiB\n}",
 			`{"sources":[{"header":"Authorization","scheme":"Bearer"},{"cookie":"session"},{"query":"access_token"},{"header":"X-Token"}],"max_size":32768}`,
 		},
+		"cache":    {"jwt {\n cache 500\n}", `{"cache":500}`},
+		"no cache": {"jwt {\n cache off\n}", `{"cache":0}`},
 		"claims": {
 			"jwt {\n issuer a b\n audience c d\n subject e\n type at+jwt\n require_claims f g\n leeway 0s\n max_age 1d\n require_jti\n" +
 				" user_claim h\n staff_claim i j\n superuser_claim k\n permissions_claim l m\n insecure_weak_key\n}",
@@ -117,6 +119,11 @@ func TestCaddyfileErrorsNameTheWordAndTheLine(t *testing.T) {
 		"jwt {\n staff_claim\n}":                               `option "staff_claim" needs at least one argument, at Caddyfile:2`,
 		"jwt {\n superuser_claim\n}":                           `option "superuser_claim" needs at least one argument, at Caddyfile:2`,
 		"jwt {\n permissions_claim a\n permissions_claim b\n}": `option "permissions_claim" was given already at line 2, at Caddyfile:3`,
+		"jwt {\n cache\n}":                                     `option "cache" needs an argument, at Caddyfile:2`,
+		"jwt {\n cache 0\n}":                                   `option "cache": "0" is neither a number of tokens from 1 to 10000000 nor "off", at Caddyfile:2`,
+		"jwt {\n cache on\n}":                                  `option "cache": "on" is neither a number of tokens from 1 to 10000000 nor "off", at Caddyfile:2`,
+		"jwt {\n cache 10000001\n}":                            `option "cache": "10000001" is neither a number of tokens from 1 to 10000000 nor "off", at Caddyfile:2`,
+		"jwt {\n cache off\n cache 10\n}":                      `option "cache" was given already at line 2, at Caddyfile:3`,
 		"jwt {\n insecure_weak_key yes\n}":                     `option "insecure_weak_key" has an argument too many: "yes", at Caddyfile:2`,
 	} {
 		t.Run(caddyfile, func(t *testing.T) {

@@ -295,6 +295,8 @@ func TestConfigurationErrorsSayWhatIsWrong(t *testing.T) {
 		"negative max_age":       {&JWT{Secret: secretRef, MaxAge: -1}, `max_age: must not be negative`},
 		"negative max_size":      {&JWT{Secret: secretRef, MaxSize: -1}, `max_size: must be between 1 and 16777216 bytes`},
 		"huge max_size":          {&JWT{Secret: secretRef, MaxSize: 1 << 40}, `max_size: must be between 1 and 16777216 bytes`},
+		"negative cache":         {&JWT{Secret: secretRef, Cache: cacheOf(-1)}, `cache: must be between 0 and 10000000 tokens`},
+		"huge cache":             {&JWT{Secret: secretRef, Cache: cacheOf(maxCache + 1)}, `cache: must be between 0 and 10000000 tokens`},
 		"empty issuer":           {&JWT{Secret: secretRef, Issuers: []string{"a", ""}}, `issuers[1]: is empty`},
 		"empty audience":         {&JWT{Secret: secretRef, Audiences: []string{""}}, `audiences[0]: is empty`},
 		"empty required claim":   {&JWT{Secret: secretRef, RequireClaims: []string{""}}, `require_claims[0]: is empty`},

@@ -24,7 +24,7 @@ func (j *JWT) subject(m *members) (id []byte, err error) {
 	}
 	id, ok := idText(value)
 	if !ok {
-		return nil, auth.Invalid(auth.ReasonMalformedToken, "claim \""+j.names.user.name+"\": neither text nor a whole number")
+		return nil, auth.Invalid(auth.ReasonMalformedToken, malformed(j.names.user.name, "neither text nor a whole number").detail)
 	}
 	if bytes.HasPrefix(id, []byte(auth.APIKeyPrefix)) {
 		return nil, nil
@@ -35,87 +35,110 @@ func (j *JWT) subject(m *members) (id []byte, err error) {
 // accept judges the claims of a token with a good signature and makes the
 // identity. It returns "nbf" beside it, which the identity does not hold.
 func (j *JWT) accept(s *scratch, h *header, now time.Time) (id *auth.Identity, notBefore time.Time, err error) {
-	m := &s.claims
-	subject, err := j.subject(m)
+	subject, err := j.subject(&s.claims)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	// From here on it is known whose token is refused.
-	refuse := func(reason auth.Reason, detail string) (*auth.Identity, time.Time, error) {
-		return nil, time.Time{}, auth.InvalidFor(string(subject), reason, detail)
-	}
-	malformed := func(claim, why string) (*auth.Identity, time.Time, error) {
-		return refuse(auth.ReasonMalformedToken, "claim \""+claim+"\": "+why)
-	}
-
-	v, wrong := m.validity()
-	if wrong != "" {
-		return malformed(wrong, "not a number")
-	}
-	for _, slot := range [...]int{claimJti, claimSid} {
-		if _, ok := m.text(slot); !ok && m.has(slot) {
-			return malformed(registeredNames[slot], "not text")
-		}
-	}
-	audience, ok := j.audienceOf(m)
-	if !ok {
-		return malformed("aud", "neither text nor a list of text")
-	}
-
-	if !m.has(claimExp) {
-		return refuse(auth.ReasonMissingClaim, `claim "exp": missing`)
-	}
-	if reason, detail := j.limits.check(&v, now); reason != "" {
-		return refuse(reason, detail)
-	}
-	if !m.has(claimIat) && j.limits.maxAge > 0 {
-		return refuse(auth.ReasonMissingClaim, `claim "iat": missing, and max_age needs it`)
-	}
-	if !audience {
-		return refuse(auth.ReasonWrongAudience, `claim "aud": missing, or none of those accepted`)
-	}
-	if j.typ != "" && !(h.withTyp && isMediaType(h.typ, j.typ)) {
-		return refuse(auth.ReasonWrongType, `"typ" of the header: missing, or not the one accepted`)
-	}
-	if len(subject) == 0 {
-		return refuse(auth.ReasonMissingClaim, "claim \""+j.names.user.name+"\": missing, empty, or reserved for API keys")
-	}
-	if reason, detail := j.checkSub(m); reason != "" {
-		return refuse(reason, detail)
-	}
-	if jti, _ := m.text(claimJti); len(jti) == 0 && j.RequireJTI {
-		return refuse(auth.ReasonMissingClaim, `claim "jti": missing or empty`)
-	}
-	for _, ref := range j.names.needs {
-		if value := m.claim(ref); value == nil || string(value) == "null" {
-			return refuse(auth.ReasonMissingClaim, "claim \""+ref.name+"\": missing")
-		}
-	}
-	if !s.permissions(j.names.perms) {
-		return malformed("permissions", "neither text nor a list of text")
+	v, fault := j.checkClaims(s, h, subject, now)
+	if fault.found() {
+		return nil, time.Time{}, auth.InvalidFor(string(subject), fault.reason, fault.detail)
 	}
 	return j.identity(s, subject, &v), v.notBefore, nil
 }
 
+// fault is what is wrong with a token of which is known whose it is. The zero
+// value is nothing.
+type fault struct {
+	reason auth.Reason
+	detail string
+}
+
+func (f fault) found() bool { return f.reason != "" }
+
+// malformed is the fault of a claim of the wrong type.
+func malformed(claim, why string) fault {
+	return fault{auth.ReasonMalformedToken, `claim "` + claim + `": ` + why}
+}
+
+// missing is the fault of a claim that is not there as it should be.
+func missing(claim, why string) fault {
+	return fault{auth.ReasonMissingClaim, `claim "` + claim + `": ` + why}
+}
+
+const notText = "neither text nor a list of text"
+
+// checkClaims goes through the claims, from types to times to what the
+// configuration asks for, and returns the first fault.
+func (j *JWT) checkClaims(s *scratch, h *header, subject []byte, now time.Time) (v validity, f fault) {
+	m := &s.claims
+	v, wrong := m.validity()
+	if wrong != "" {
+		return v, malformed(wrong, "not a number")
+	}
+	for _, slot := range [...]int{claimJti, claimSid} {
+		if _, ok := m.text(slot); !ok && m.has(slot) {
+			return v, malformed(registeredNames[slot], "not text")
+		}
+	}
+	audience, ok := j.audienceOf(m)
+	if !ok {
+		return v, malformed("aud", notText)
+	}
+
+	if !m.has(claimExp) {
+		return v, missing("exp", "missing")
+	}
+	if f := j.limits.check(&v, now); f.found() {
+		return v, f
+	}
+	if !m.has(claimIat) && j.limits.maxAge > 0 {
+		return v, missing("iat", "missing, and max_age needs it")
+	}
+
+	if !audience {
+		return v, fault{auth.ReasonWrongAudience, `claim "aud": missing, or none of those accepted`}
+	}
+	if j.typ != "" && !(h.withTyp && isMediaType(h.typ, j.typ)) {
+		return v, fault{auth.ReasonWrongType, `"typ" of the header: missing, or not the one accepted`}
+	}
+	if len(subject) == 0 {
+		return v, missing(j.names.user.name, "missing, empty, or reserved for API keys")
+	}
+	if f := j.checkSub(m); f.found() {
+		return v, f
+	}
+	if jti, _ := m.text(claimJti); len(jti) == 0 && j.RequireJTI {
+		return v, missing("jti", "missing or empty")
+	}
+	for _, ref := range j.names.needs {
+		if value := m.claim(ref); value == nil || string(value) == "null" {
+			return v, missing(ref.name, "missing or null")
+		}
+	}
+	if claim, ok := s.permissions(j.names.perms); !ok {
+		return v, malformed(claim, notText)
+	}
+	return v, fault{}
+}
+
 // checkSub looks at "sub", which is not always the claim that names the user.
-// It returns the empty reason when all is well.
-func (j *JWT) checkSub(m *members) (auth.Reason, string) {
+func (j *JWT) checkSub(m *members) fault {
 	if !m.has(claimSub) {
 		if j.Subject != "" {
-			return auth.ReasonMissingClaim, `claim "sub": missing`
+			return missing("sub", "missing")
 		}
-		return "", ""
+		return fault{}
 	}
 	sub, ok := idText(m.value(claimSub))
 	switch {
 	case !ok:
-		return auth.ReasonMalformedToken, `claim "sub": neither text nor a whole number`
+		return malformed("sub", "neither text nor a whole number")
 	case bytes.HasPrefix(sub, []byte(auth.APIKeyPrefix)):
-		return auth.ReasonMissingClaim, `claim "sub": reserved for API keys`
+		return missing("sub", "reserved for API keys")
 	case j.Subject != "" && string(sub) != j.Subject:
-		return auth.ReasonMissingClaim, `claim "sub": not the one accepted`
+		return missing("sub", "not the one accepted")
 	default:
-		return "", ""
+		return fault{}
 	}
 }
 
@@ -168,9 +191,9 @@ func (j *JWT) issuer(m *members) (string, error) {
 }
 
 // permissions finds the first of the claims that is present and remembers where
-// its words stand in s.text; ok is false when it is neither a list of text nor
-// text with spaces.
-func (s *scratch) permissions(refs []claimRef) (ok bool) {
+// its words stand in s.text; ok is false when it, the claim that is returned,
+// is neither a list of text nor text with spaces.
+func (s *scratch) permissions(refs []claimRef) (claim string, ok bool) {
 	s.text, s.words = s.text[:0], s.words[:0]
 	add := func(word []byte) {
 		start := len(s.text)
@@ -184,14 +207,14 @@ func (s *scratch) permissions(refs []claimRef) (ok bool) {
 		}
 		text, isText := textOf(value)
 		if !isText {
-			return eachText(value, add)
+			return ref.name, eachText(value, add)
 		}
 		for word := range bytes.FieldsSeq(text) {
 			add(word)
 		}
-		return true
+		return ref.name, true
 	}
-	return true
+	return "", true
 }
 
 // identity makes the identity. All its text is one allocation, which begins

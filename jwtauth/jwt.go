@@ -13,8 +13,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
+
+	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/internal/clock"
@@ -296,9 +297,9 @@ func (j *JWT) judge(token string, now time.Time) (*auth.Identity, error) {
 // the same rules: what is left to ask is the time.
 func (j *JWT) recall(known *cacheEntry, now time.Time) (*auth.Identity, error) {
 	v := known.validity()
-	if reason, detail := j.limits.check(&v, now); reason != "" {
+	if f := j.limits.check(&v, now); f.found() {
 		j.cache.remove(known)
-		return nil, auth.InvalidFor(known.identity.ID, reason, detail)
+		return nil, auth.InvalidFor(known.identity.ID, f.reason, f.detail)
 	}
 	return known.identity, nil
 }

@@ -7,8 +7,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
+
+	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/internal/secret"
@@ -72,26 +73,9 @@ func (j *JWT) namesNoKey() bool {
 
 // secretKey makes the key of the block's own secret or of the global one.
 func (j *JWT) secretKey(ctx caddy.Context, algorithms []algorithm, rules keyRules) (*key, error) {
-	option, text := "secret", ""
-	if j.Secret != "" {
-		resolved, err := secret.Resolve(j.Secret)
-		if err != nil {
-			return nil, fmt.Errorf("secret: %w", err)
-		}
-		if secret.IsInline(j.Secret) {
-			j.warnInline("secret")
-		}
-		text = resolved
-	} else {
-		services, err := auth.ServicesOf(ctx)
-		if err != nil {
-			return nil, err
-		}
-		global, ok := services.Secret()
-		if !ok {
-			return nil, errors.New("no key: give secret, public_key, private_key or jwks_file, or a global secret")
-		}
-		option, text = "global secret", string(global)
+	option, text, err := j.secretText(ctx)
+	if err != nil {
+		return nil, err
 	}
 	decoded, err := decodeSecret(text)
 	if err != nil {
@@ -105,6 +89,29 @@ func (j *JWT) secretKey(ctx caddy.Context, algorithms []algorithm, rules keyRule
 		j.signing = newSecretSigner(k, decoded, algorithms, j.Type)
 	}
 	return k, nil
+}
+
+// secretText returns the secret as it is written, and what the option is
+// called that it comes from.
+func (j *JWT) secretText(ctx caddy.Context) (option, text string, err error) {
+	if j.Secret == "" {
+		services, err := auth.ServicesOf(ctx)
+		if err != nil {
+			return "", "", err
+		}
+		global, ok := services.Secret()
+		if !ok {
+			return "", "", errors.New("no key: give secret, public_key, private_key or jwks_file, or a global secret")
+		}
+		return "global secret", string(global), nil
+	}
+	if text, err = secret.Resolve(j.Secret); err != nil {
+		return "", "", fmt.Errorf("secret: %w", err)
+	}
+	if secret.IsInline(j.Secret) {
+		j.warnInline("secret")
+	}
+	return "secret", text, nil
 }
 
 func (j *JWT) warnInline(option string) {

@@ -34,20 +34,20 @@ func (m *members) validity() (v validity, wrong string) {
 // limits is what a block asks of the times of a token.
 type limits struct{ leeway, maxAge time.Duration }
 
-// check judges the times at now. It returns the empty reason when all is well.
-// A token is over at the second of its "exp" (RFC 7519, section 4.1.4).
-func (l limits) check(v *validity, now time.Time) (auth.Reason, string) {
+// check judges the times at now. A token is over at the second of its "exp"
+// (RFC 7519, section 4.1.4).
+func (l limits) check(v *validity, now time.Time) fault {
 	switch {
 	case !now.Before(v.expires.Add(l.leeway)):
-		return auth.ReasonTokenExpired, `claim "exp": in the past`
+		return fault{auth.ReasonTokenExpired, `claim "exp": in the past`}
 	case now.Add(l.leeway).Before(v.notBefore):
-		return auth.ReasonTokenNotYetValid, `claim "nbf": in the future`
+		return fault{auth.ReasonTokenNotYetValid, `claim "nbf": in the future`}
 	case now.Add(l.leeway).Before(v.issued):
-		return auth.ReasonTokenNotYetValid, `claim "iat": in the future`
+		return fault{auth.ReasonTokenNotYetValid, `claim "iat": in the future`}
 	case l.maxAge > 0 && !v.issued.IsZero() && !now.Before(v.issued.Add(l.maxAge+l.leeway)):
-		return auth.ReasonTokenExpired, `claim "iat": longer ago than max_age`
+		return fault{auth.ReasonTokenExpired, `claim "iat": longer ago than max_age`}
 	default:
-		return "", ""
+		return fault{}
 	}
 }
 

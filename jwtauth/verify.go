@@ -39,7 +39,7 @@ func newMAC(secret []byte) *macVerifier {
 	secret = append([]byte(nil), secret...)
 	v := &macVerifier{}
 	for i := range v.pools {
-		h := algorithm(i).hash() //nolint:gosec // HS256, HS384, HS512
+		h := algorithm(i).hash()
 		v.pools[i].New = func() any { return &macState{mac: hmac.New(h.New, secret)} }
 	}
 	return v
