@@ -36,10 +36,11 @@ const (
 // the right one: so a token that is not there is not hashed, and a flood of bad
 // tokens costs no more than verifying them.
 //
-// What is dropped is decided by S3-FIFO (Yang et al., SOSP 2023): a newcomer
-// waits in a small queue and reaches the main one only if it is asked for
-// again, so that any number of tokens that are used once cannot push out those
-// that are used all the time.
+// While there is room every token is taken in. Once there is none, a token is
+// taken in when it comes for the second time within a while, at the cost of the
+// one that waited longest without being asked for (CLOCK, with a few laps for
+// those that are asked for often). So any number of tokens that are used once
+// push out nothing, and cost hardly more than without a cache.
 type tokenCache struct {
 	seed   maphash.Seed
 	shards []cacheShard
@@ -60,20 +61,19 @@ func newCacheKey(token string, identity *[sha256.Size]byte) cacheKey {
 	return key
 }
 
-// cacheEntry is one token. Only the links and the queue change, under the lock
-// of the shard, and uses.
+// cacheEntry is one token. Only the links change, under the lock of the shard,
+// and uses.
 type cacheEntry struct {
 	key        cacheKey
 	tail       uint64
 	identity   *auth.Identity
 	notBefore  time.Time
 	size       int
-	uses       atomic.Uint32 // since it was put where it is, up to maxUses
-	queue      *cacheQueue
+	uses       atomic.Uint32 // laps that it still has, up to maxUses
 	prev, next *cacheEntry
 }
 
-// maxUses is as far as uses are counted.
+// maxUses is how many laps a token can earn.
 const maxUses = 3
 
 // validity returns the times of the token.
@@ -89,7 +89,7 @@ const (
 	smallQueue   = 10 // the small queue gets one in so many bytes
 	tailLength   = 16 // characters: 96 bits of the signature
 
-	// What every entry takes, with its places in the map and among the ghosts.
+	// What every entry takes, with its places in the map and among the newcomers.
 	entryOverhead = int(unsafe.Sizeof(cacheEntry{})+unsafe.Sizeof(auth.Identity{})) + 72
 
 	// What every permission takes in an auth.Set, which has an index when it is
@@ -150,13 +150,11 @@ func (c *tokenCache) put(token string, identity *[sha256.Size]byte, id *auth.Ide
 	if !ok {
 		return
 	}
-	c.shard(tail).put(&cacheEntry{
-		key:       newCacheKey(token, identity),
-		tail:      tail,
-		identity:  id,
-		notBefore: notBefore,
-		size:      entrySize(id, text),
-	})
+	shard, size := c.shard(tail), entrySize(id, text)
+	if !shard.admits(tail, size) {
+		return
+	}
+	shard.put(&cacheEntry{key: newCacheKey(token, identity), tail: tail, identity: id, notBefore: notBefore, size: size})
 }
 
 // entrySize is about how much memory an entry takes, with what the allocator
@@ -187,8 +185,9 @@ type cacheShard struct {
 
 	mu          sync.Mutex
 	entries     map[uint64]*cacheEntry
-	small, main cacheQueue
-	ghosts      ghosts
+	first, last *cacheEntry // by how long they waited
+	bytes       int
+	newcomers   []uint64 // tails that were not taken in, each in its one place
 	_           [64]byte // the next shard's lock is on a cache line of its own
 }
 
@@ -201,8 +200,8 @@ func (s *cacheShard) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.entries = make(map[uint64]*cacheEntry)
-	s.small, s.main = cacheQueue{}, cacheQueue{}
-	s.ghosts = ghosts{max: s.maxEntries}
+	s.first, s.last, s.bytes = nil, nil, 0
+	s.newcomers = nil
 }
 
 func (s *cacheShard) get(tail uint64) *cacheEntry {
@@ -212,49 +211,47 @@ func (s *cacheShard) get(tail uint64) *cacheEntry {
 	return e
 }
 
-func (s *cacheShard) put(e *cacheEntry) {
-	if e.size > s.maxBytes {
-		return
+// admits reports whether a token of that size is taken in. One that is not is
+// remembered as a newcomer, until another needs its place.
+func (s *cacheShard) admits(tail uint64, size int) bool {
+	if size > s.maxBytes {
+		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if former := s.entries[e.tail]; former != nil {
-		former.queue.remove(former)
+	if len(s.entries) < s.maxEntries && s.bytes+size <= s.maxBytes {
+		return true
 	}
-	s.entries[e.tail] = e
-	if s.ghosts.take(e.tail) {
-		s.main.push(e)
-	} else {
-		s.small.push(e)
+	if s.newcomers == nil {
+		s.newcomers = make([]uint64, 2*s.maxEntries)
 	}
-	for len(s.entries) > s.maxEntries || s.small.bytes+s.main.bytes > s.maxBytes {
-		s.evict()
+	place := &s.newcomers[tail%uint64(len(s.newcomers))]
+	if *place == tail {
+		return true
 	}
+	*place = tail
+	return false
 }
 
-// evict drops one entry or moves one to the end of the main queue. It ends
-// because every move costs the entry one of its few uses.
-func (s *cacheShard) evict() {
-	if s.small.bytes > s.maxBytes/smallQueue || s.main.first == nil {
-		e := s.small.first
-		s.small.remove(e)
-		if e.uses.Load() > 0 {
-			e.uses.Store(0)
-			s.main.push(e)
-			return
+// put takes an entry in and makes room for it.
+func (s *cacheShard) put(e *cacheEntry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if former := s.entries[e.tail]; former != nil {
+		s.unlink(former)
+	}
+	s.entries[e.tail] = e
+	s.append(e)
+	for len(s.entries) > s.maxEntries || s.bytes > s.maxBytes {
+		oldest := s.first
+		s.unlink(oldest)
+		if uses := oldest.uses.Load(); uses > 0 { // another lap; it has few
+			oldest.uses.Store(uses - 1)
+			s.append(oldest)
+			continue
 		}
-		delete(s.entries, e.tail)
-		s.ghosts.add(e.tail)
-		return
+		delete(s.entries, oldest.tail)
 	}
-	e := s.main.first
-	s.main.remove(e)
-	if uses := e.uses.Load(); uses > 0 {
-		e.uses.Store(uses - 1)
-		s.main.push(e)
-		return
-	}
-	delete(s.entries, e.tail)
 }
 
 func (s *cacheShard) remove(e *cacheEntry) {
@@ -262,68 +259,34 @@ func (s *cacheShard) remove(e *cacheEntry) {
 	defer s.mu.Unlock()
 	if s.entries[e.tail] == e {
 		delete(s.entries, e.tail)
-		e.queue.remove(e)
+		s.unlink(e)
 	}
 }
 
-// cacheQueue is a list of entries, the oldest first.
-type cacheQueue struct {
-	first, last *cacheEntry
-	bytes       int
-}
-
-func (q *cacheQueue) push(e *cacheEntry) {
-	e.queue, e.prev, e.next = q, q.last, nil
-	if q.last == nil {
-		q.first = e
+// append puts e at the end of the list.
+func (s *cacheShard) append(e *cacheEntry) {
+	e.prev, e.next = s.last, nil
+	if s.last == nil {
+		s.first = e
 	} else {
-		q.last.next = e
+		s.last.next = e
 	}
-	q.last = e
-	q.bytes += e.size
+	s.last = e
+	s.bytes += e.size
 }
 
-func (q *cacheQueue) remove(e *cacheEntry) {
+// unlink takes e out of the list.
+func (s *cacheShard) unlink(e *cacheEntry) {
 	if e.prev == nil {
-		q.first = e.next
+		s.first = e.next
 	} else {
 		e.prev.next = e.next
 	}
 	if e.next == nil {
-		q.last = e.prev
+		s.last = e.prev
 	} else {
 		e.next.prev = e.prev
 	}
-	e.queue, e.prev, e.next = nil, nil, nil
-	q.bytes -= e.size
-}
-
-// ghosts remember which tokens were dropped from the small queue of late: one
-// that comes back goes to the main queue at once.
-type ghosts struct {
-	max   int
-	ring  []uint64
-	next  int
-	known map[uint64]struct{}
-}
-
-func (g *ghosts) add(tail uint64) {
-	if g.known == nil {
-		g.known = make(map[uint64]struct{})
-	}
-	if len(g.ring) < g.max {
-		g.ring = append(g.ring, tail)
-	} else {
-		delete(g.known, g.ring[g.next])
-		g.ring[g.next] = tail
-		g.next = (g.next + 1) % g.max
-	}
-	g.known[tail] = struct{}{}
-}
-
-// take reports whether the tail is known, and forgets it.
-func (g *ghosts) take(tail uint64) bool {
-	_, ok := g.known[tail]
-	delete(g.known, tail)
-	return ok
+	e.prev, e.next = nil, nil
+	s.bytes -= e.size
 }

@@ -328,21 +328,19 @@ func TestCacheIsBoundedByEntriesAndBytes(t *testing.T) {
 			if perEntry := claims + 500; n < min(tokens, tokens*bytesPerToken/perEntry)*8/10 && tokens*bytesPerToken > 10*perEntry {
 				t.Errorf("cache of %d with claims of %d bytes: only %d entries", tokens, claims, n)
 			}
-			counted, known := 0, 0
+			counted, newcomers := 0, 0
 			for i := range c.shards {
 				s := &c.shards[i]
-				for _, q := range []*cacheQueue{&s.small, &s.main} {
-					for e := q.first; e != nil; e = e.next {
-						counted++
-						if s.entries[e.tail] != e || e.queue != q {
-							t.Fatal("a queue holds what the map does not")
-						}
+				for e := s.first; e != nil; e = e.next {
+					counted++
+					if s.entries[e.tail] != e {
+						t.Fatal("the list holds what the map does not")
 					}
 				}
-				known += len(s.ghosts.known)
+				newcomers += len(s.newcomers)
 			}
-			if counted != n || known > tokens {
-				t.Errorf("%d entries in queues, %d in maps, %d ghosts", counted, n, known)
+			if counted != n || newcomers > 2*tokens {
+				t.Errorf("%d entries in lists, %d in maps, %d newcomers", counted, n, newcomers)
 			}
 			c.clear()
 			if c.len() != 0 || c.bytes() != 0 {
@@ -420,6 +418,16 @@ func TestOneOffTokensDoNotPushOutHotOnes(t *testing.T) {
 	for name, next := range map[string]workload{
 		"as tokens are used": zipf(1.05, 100_000),
 		"nearly even":        zipf(1.01, 20_000),
+		"twice as many as fit": func(random *rand.Rand) func() int {
+			return func() int { return random.IntN(size * 2) }
+		},
+		"each a few times and then no more": func(random *rand.Rand) func() int {
+			n := 0
+			return func() int {
+				n++
+				return n/8 + random.IntN(1000)
+			}
+		},
 		"all fit": func(random *rand.Rand) func() int {
 			return func() int { return random.IntN(size / 2) }
 		},
@@ -446,7 +454,10 @@ func TestOneOffTokensDoNotPushOutHotOnes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			const requests = 400_000
+			requests := 400_000
+			if raceEnabled {
+				requests = 100_000
+			}
 			texts := rand.New(rand.NewPCG(5, 6))
 			text := make(map[int]string)
 			order := next(rand.New(rand.NewPCG(3, 4)))
@@ -482,8 +493,9 @@ func TestOneOffTokensDoNotPushOutHotOnes(t *testing.T) {
 			}
 			other.StopAllGoroutines()
 
-			t.Logf("hits: %.1f%% here, %.1f%% in otter", float64(ours)*100/requests, float64(theirs)*100/requests)
-			if float64(ours) < float64(theirs)*0.97 {
+			percent := func(hits int) float64 { return float64(hits) * 100 / float64(requests) }
+			t.Logf("hits: %.1f%% here, %.1f%% in otter", percent(ours), percent(theirs))
+			if float64(ours) < float64(theirs)*0.95 { // it holds more than its size for moments
 				t.Errorf("%d hits here, %d in otter", ours, theirs)
 			}
 		})
@@ -550,5 +562,5 @@ func (c *tokenCache) bytes() (n int) {
 func (s *cacheShard) held() (entries, bytes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.entries), s.small.bytes + s.main.bytes
+	return len(s.entries), s.bytes
 }

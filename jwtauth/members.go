@@ -174,4 +174,10 @@ func eachText(value []byte, f func([]byte)) bool {
 	return true
 }
 
-func skipSpace(b []byte) []byte { return bytes.TrimLeft(b, " \t\r\n") }
+// skipSpace skips what is between the tokens of valid JSON.
+func skipSpace(b []byte) []byte {
+	for len(b) > 0 && b[0] <= ' ' {
+		b = b[1:]
+	}
+	return b
+}
