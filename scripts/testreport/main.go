@@ -9,13 +9,19 @@
 //
 // It fails when a test failed, when a package did not build, when no test ran
 // and, with CADDYBOLT_REQUIRE_TOOLS set, when a test was skipped.
+//
+// Some tests make no sense under the race detector, such as those that count
+// allocations, and say so when they are skipped. With -later the names of these,
+// each after its package, go into a file, for a run without the race detector.
 package main
 
 import (
 	"bufio"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -39,12 +45,22 @@ type report struct {
 	passed, failed int
 	broken         int // packages that failed outside a test
 	skipped        []string
+	later          map[string]bool // skipped because of the race detector
 	failedIn       map[string]bool // packages
 }
 
 func main() {
+	later := flag.String("later", "", "the file for tests that the race detector is in the way of")
+	flag.Parse()
 	r := newReport(os.Stdout)
-	if err := r.read(os.Stdin); err != nil {
+	if *later != "" {
+		r.later = map[string]bool{}
+	}
+	err := r.read(os.Stdin)
+	if err == nil && *later != "" {
+		err = os.WriteFile(*later, []byte(strings.Join(slices.Sorted(maps.Keys(r.later)), "")), 0o600)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "testreport:", err)
 		os.Exit(1)
 	}
@@ -110,6 +126,11 @@ func (r *report) endTest(e event, name string) {
 	case "skip":
 		if strings.HasPrefix(e.Test, "Fuzz") {
 			return // an input that the property says nothing about
+		}
+		if r.later != nil && strings.Contains(strings.Join(r.output[name], ""), "race detector") {
+			test, _, _ := strings.Cut(e.Test, "/")
+			r.later[e.Package+" "+test+"\n"] = true
+			return
 		}
 		r.skipped = append(r.skipped, name+"\n"+strings.Join(r.output[name], ""))
 	}

@@ -77,3 +77,23 @@ func TestReport(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatTheRaceDetectorIsInTheWayOfRunsLater(t *testing.T) {
+	t.Parallel()
+	in := passing + skipping + `{"Action":"output","Package":"p","Test":"TestF/sub","Output":"allocations are not exact under the race detector\n"}
+{"Action":"skip","Package":"p","Test":"TestF/sub"}
+`
+	var out strings.Builder
+	r := newReport(&out)
+	r.later = map[string]bool{}
+	if err := r.read(strings.NewReader(in)); err != nil {
+		t.Fatal(err)
+	}
+	r.finish(false)
+	if len(r.later) != 1 || !r.later["p TestF\n"] || len(r.skipped) != 1 {
+		t.Errorf("later %v, skipped %v", r.later, r.skipped)
+	}
+	if !strings.Contains(out.String(), "1 passed, 0 failed, 1 skipped") {
+		t.Error(out.String())
+	}
+}
