@@ -90,10 +90,14 @@ func parseGlobal(d *caddyfile.Dispenser, existing any) (any, error) {
 	}
 	app := new(App)
 	opts := module.NewOptions(d)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
+	nesting := d.Nesting()
+	for d.NextBlock(nesting) {
 		if err := parseGlobalWord(d, opts, app); err != nil {
 			return nil, err
 		}
+	}
+	if err := closed(d, nesting); err != nil {
+		return nil, err
 	}
 	if err := checkGuardList(app.GuardsRaw); err != nil {
 		return nil, d.Errf("%v", err)
@@ -161,10 +165,14 @@ func parsePolicy(d *caddyfile.Dispenser, app *App) error {
 func parseBlock(d *caddyfile.Dispenser, l level) (*Settings, error) {
 	settings := new(Settings)
 	opts := module.NewOptions(d)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
+	nesting := d.Nesting()
+	for d.NextBlock(nesting) {
 		if err := settings.parseWord(d, opts, l); err != nil {
 			return nil, err
 		}
+	}
+	if err := closed(d, nesting); err != nil {
+		return nil, err
 	}
 	if err := checkGuardList(settings.GuardsRaw); err != nil {
 		return nil, d.Errf("%v", err)
@@ -285,7 +293,9 @@ func (s *Settings) parseForward(d *caddyfile.Dispenser, opts *module.Options) er
 	return nil
 }
 
-// parseDirective parses the directive with its matcher.
+// parseDirective parses the directive with its matcher, which becomes the
+// handler's own: a matcher of the route would be asked before anybody looks at
+// whether the path is ambiguous.
 //
 // Caddy 2.11 keeps the first handler alone of a named route whose directives
 // have no matchers, and drops the others, be they another auth. A matcher that
@@ -302,10 +312,14 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 	if err != nil {
 		return nil, err
 	}
-	if set == nil && h.IsNamedRoute() {
-		set = caddy.ModuleMap{"path": caddyconfig.JSON(caddyhttp.MatchPath{"*"}, nil)}
+	if len(set) > 0 {
+		handler.MatcherSetsRaw = caddyhttp.RawMatcherSets{set}
 	}
-	return h.NewRoute(set, handler), nil
+	var all caddy.ModuleMap
+	if h.IsNamedRoute() {
+		all = caddy.ModuleMap{"path": caddyconfig.JSON(caddyhttp.MatchPath{"*"}, nil)}
+	}
+	return h.NewRoute(all, handler), nil
 }
 
 // parseAuth parses the directive:
@@ -317,7 +331,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //	    }
 //	    <settings>
 //	}
-func parseAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+func parseAuth(h httpcaddyfile.Helper) (*Handler, error) {
 	p, err := newBlockParser(h)
 	if err != nil {
 		return nil, err
@@ -334,10 +348,14 @@ func parseAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 		return nil, h.Errf("auth takes a matcher and the name of a policy; %q is too many", h.Val())
 	}
 	opts := module.NewOptions(h.Dispenser)
-	for nesting := h.Nesting(); h.NextBlock(nesting); {
+	nesting := h.Nesting()
+	for h.NextBlock(nesting) {
 		if err := p.parseWord(opts); err != nil {
 			return nil, err
 		}
+	}
+	if err := closed(h.Dispenser, nesting); err != nil {
+		return nil, err
 	}
 	return p.handler, p.finish(start)
 }
@@ -376,6 +394,15 @@ func (p *blockParser) parseWord(opts *module.Options) error {
 	default:
 		return p.handler.Settings.parseWord(p.Dispenser, opts, blockLevel)
 	}
+}
+
+// closed refuses words on the line of the brace that closes a block: Caddy takes
+// them for part of the block, and the brace for none.
+func closed(d *caddyfile.Dispenser, nesting int) error {
+	if d.Nesting() != nesting {
+		return d.Err("a block ends with } on a line of its own")
+	}
+	return nil
 }
 
 // parsePublic parses "public <path...>", which is short for

@@ -53,10 +53,17 @@ func checkInherited(own, block []*Settings, global *Settings) error {
 		if len(guards) > 0 {
 			break
 		}
+		opens := map[bool]bool{} // whether some list is open, whether some is not
 		for _, s := range scope {
-			if s != nil {
-				guards = append(guards, moduleNames(s.GuardsRaw, "guard")...)
+			if s == nil || len(s.GuardsRaw) == 0 {
+				continue
 			}
+			names := moduleNames(s.GuardsRaw, "guard")
+			opens[slices.Contains(names, "allow_any") || slices.Contains(names, "optional")] = true
+			guards = append(guards, names...)
+		}
+		if len(opens) > 1 {
+			return errOpensPolicy
 		}
 	}
 	switch open := slices.Contains(guards, "allow_any"); {
@@ -64,6 +71,8 @@ func checkInherited(own, block []*Settings, global *Settings) error {
 		return errAllowAnyBeside
 	case len(authenticators) == 0 && !open:
 		return errNoAuthenticator
+	case slices.Contains(guards, "optional") && slices.Contains(guards, guardAuthenticated):
+		return errOptionalAuthenticated
 	case slices.Contains(guards, "optional") && slices.Contains(authenticators, "provider"):
 		return errOptionalProvider
 	}

@@ -99,7 +99,9 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, e *effective, f
 			return nil
 		}
 		for _, c := range challenges(e, f) {
-			header.Add("WWW-Authenticate", c)
+			if !slices.Contains(header.Values("WWW-Authenticate"), c) { // of the auth whose error route this is
+				header.Add("WWW-Authenticate", c)
+			}
 		}
 	case http.StatusForbidden:
 		if f.scheme == schemeBearer {
@@ -246,26 +248,18 @@ func (h *Handler) loginRedirect(r *http.Request, e *effective) (string, bool) {
 	}
 	next := "/"
 	if orig, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok && orig.URL != nil {
-		if orig.URL.Path == e.loginPath {
+		if strings.TrimSuffix(orig.URL.Path, "/") == strings.TrimSuffix(e.loginURL, "/") {
 			return "", false // the log-in page is refused itself: no loop
 		}
 		u := url.URL{Path: orig.URL.Path, RawPath: orig.URL.RawPath, RawQuery: orig.URL.RawQuery}
-		for _, m := range e.members {
-			for _, s := range m.sources {
-				if s.Query != "" { // a refused credential does not travel on
-					u.RawQuery, _ = cutParameter(u.RawQuery, s.Query)
-				}
-			}
+		for _, name := range h.queries { // a credential does not travel on
+			u.RawQuery, _ = cutParameter(u.RawQuery, name)
 		}
 		if uri := u.RequestURI(); isRelative(uri) && isRelative(u.Path) {
 			next = uri
 		}
 	}
-	separator := "?"
-	if strings.Contains(e.loginURL, "?") {
-		separator = "&"
-	}
-	return e.loginURL + separator + "next=" + url.QueryEscape(next), true
+	return e.loginURL + "?next=" + url.QueryEscape(next), true
 }
 
 // isNavigation reports whether a person is looking at the answer: a browser

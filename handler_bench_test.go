@@ -66,6 +66,7 @@ func benchmark(b *testing.B, h *Handler, name string, values []string) {
 	b.Helper()
 	const batch = 1000
 	b.ReportAllocs()
+	b.ResetTimer()
 	for i := 0; i < b.N; i += batch {
 		b.StopTimer()
 		n := min(batch, b.N-i)

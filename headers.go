@@ -6,6 +6,7 @@ package caddybolt
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -33,6 +34,7 @@ var forwardValues = []string{"id", "issuer", "is_staff", "is_superuser", "permis
 // framing are headers that say how a message is read, not who sent it.
 var framing = []string{
 	"Connection", "Content-Length", "Content-Type", "Host", "Keep-Alive",
+	"Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection",
 	"Te", "Trailer", "Transfer-Encoding", "Upgrade",
 }
 
@@ -105,10 +107,15 @@ func foldsLikeAny(name string, names []string) bool {
 // removeSpoofed deletes what a client sent under the names of identity
 // headers, and keeps it from having the proxy drop ours: the names that
 // Connection lists are removed on the way (RFC 9110, section 7.6.1).
-func removeSpoofed(h http.Header, names []string) {
+//
+// Trailers come after we have looked, and some applications take them for
+// headers: where there are identity headers, requests have no trailers.
+func removeSpoofed(r *http.Request, names []string) {
 	if len(names) == 0 {
 		return
 	}
+	r.Trailer = nil
+	h := r.Header
 	for name := range h {
 		if foldsLikeAny(name, names) {
 			delete(h, name)
@@ -288,13 +295,24 @@ func (s *stripped) restore(r *http.Request) *http.Request {
 	clone := *r
 	clone.Header = r.Header.Clone()
 	for name, values := range s.headers {
-		clone.Header[name] = append(clone.Header[name], values...)
+		clone.Header[name] = values // in place of what somebody put there since
+	}
+	others := new(stripped)
+	for _, pair := range s.cookies {
+		name, _, _ := strings.Cut(pair, "=")
+		others.cookie(clone.Header, name)
 	}
 	if len(s.cookies) > 0 {
 		clone.Header.Add("Cookie", strings.Join(s.cookies, "; "))
 	}
 	if len(s.query) > 0 {
 		u := *r.URL
+		for _, pair := range s.query {
+			name, _, _ := strings.Cut(pair, "=")
+			if name, err := url.QueryUnescape(name); err == nil {
+				u.RawQuery, _ = cutParameter(u.RawQuery, name)
+			}
+		}
 		if u.RawQuery != "" {
 			u.RawQuery += "&"
 		}

@@ -15,7 +15,7 @@ const loginSite = `
 		login_url /login
 		when /admin/* {
 			guard superuser
-			login_url /admin-login?from=caddy
+			login_url /admin-login
 		}
 	}
 	respond "in"
@@ -28,7 +28,7 @@ func TestPeopleAreSentToTheLoginPage(t *testing.T) {
 	for target, location := range map[string]string{
 		"/page?x=1&y=2":     "/login?next=%2Fpage%3Fx%3D1%26y%3D2",
 		"/":                 "/login?next=%2F",
-		"/admin/x":          "/admin-login?from=caddy&next=%2Fadmin%2Fx",
+		"/admin/x":          "/admin-login?next=%2Fadmin%2Fx",
 		"/a?token=!bad&b=c": "/login?next=%2Fa%3Fb%3Dc",
 		"/caf%C3%A9":        "/login?next=%2Fcaf%25C3%25A9",
 	} {

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/matching"
 )
 
 func init() {
@@ -67,14 +69,22 @@ type Handler struct {
 
 	Settings
 
+	// Which requests the handler decides about; those that do not match are
+	// handed on. As in a route: one of the sets must match, and of a set all
+	// matchers. Default: all. Prefer this to the matchers of a route: they are
+	// asked before anybody looks at whether the path is ambiguous.
+	MatcherSetsRaw caddyhttp.RawMatcherSets `json:"match,omitempty" caddy:"namespace=http.matchers"`
+
 	// Settings for some requests, the first match applies.
 	Rules []*Rule `json:"rules,omitempty"`
 
 	app       *App
 	logger    *zap.Logger
+	matchers  *matching.Sets
 	effective *effective   // without a rule
 	logins    []*effective // of the log-in paths, which are open
 	forwarded []string     // names of identity headers, at any level
+	queries   []string     // names of parameters that hold credentials, at any level
 }
 
 // CaddyModule returns the Caddy module information.
@@ -94,6 +104,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.app = app
 
+	if h.matchers, err = matching.Load(ctx, h.MatcherSetsRaw); err != nil {
+		return err
+	}
 	own, err := h.load(ctx)
 	if err != nil {
 		return err
@@ -113,9 +126,31 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 			return fmt.Errorf("rules: position %d: %w", i, err)
 		}
 	}
-	h.openLogin(h.effective)
+	all := []*effective{h.effective}
 	for _, rule := range h.Rules {
-		h.openLogin(rule.effective)
+		all = append(all, rule.effective)
+	}
+	for _, e := range all {
+		h.openLogin(e)
+		if err := h.addSources(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addSources notes where credentials stand, and refuses identity headers that
+// would be removed before anybody reads the credential in them.
+func (h *Handler) addSources(e *effective) error {
+	for _, m := range e.members {
+		for _, s := range m.sources {
+			if s.Header != "" && foldsLikeAny(s.Header, h.forwarded) {
+				return fmt.Errorf("forward header %q is where a credential is read from, too", s.Header)
+			}
+			if s.Query != "" && !slices.Contains(h.queries, s.Query) {
+				h.queries = append(h.queries, s.Query)
+			}
+		}
 	}
 	return nil
 }
@@ -132,21 +167,30 @@ func (h *Handler) openLogin(e *effective) {
 
 // provisionRule prepares one rule.
 func (h *Handler) provisionRule(ctx caddy.Context, i int, rule *Rule, block, global scope) error {
+	switch {
+	case rule == nil:
+		return errors.New("is null")
+	case rule.InsecurePaths != nil:
+		return errors.New("insecure_paths stands outside of rules: it says what happens before they are read")
+	}
 	for j, earlier := range h.Rules[:i] {
-		if covers(earlier.covered, rule.MatcherSetsRaw) {
+		if covers(earlier.MatcherSetsRaw, rule.MatcherSetsRaw) {
 			return fmt.Errorf("can never apply: the rule at position %d matches first", j)
 		}
 	}
-	rule.covered = rule.MatcherSetsRaw
+	if err := checkMatchers(rule.MatcherSetsRaw); err != nil {
+		return err
+	}
+	var err error
+	if rule.matchers, err = matching.Load(ctx, rule.MatcherSetsRaw); err != nil {
+		return err
+	}
 	own, err := rule.load(ctx)
 	if err != nil {
 		return err
 	}
 	s := scope{own: own}
 	if s.policy, err = h.app.policy(rule.Policy); err != nil {
-		return err
-	}
-	if err := rule.provision(ctx); err != nil {
 		return err
 	}
 	if rule.effective, err = combine([]scope{s, block, global}); err != nil {
@@ -176,10 +220,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 
 	// first of all and whatever comes of it: who says who they are is believed
 	// by nobody behind us
-	removeSpoofed(r.Header, h.forwarded)
-	for _, f := range st.forward {
-		r.Header.Del(f.Name)
-	}
+	removeSpoofed(r, h.forwarded)
 
 	if !h.app.awaitStart(r.Context()) {
 		return h.fail(w, r, st, h.effective, &refusal{status: http.StatusServiceUnavailable, reason: auth.ReasonStoreUnavailable, err: errNotStarted})
@@ -187,6 +228,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	e, refused := h.settingsFor(r)
 	if refused != nil {
 		return h.fail(w, r, st, e, refused)
+	}
+	if e == nil {
+		return h.passBy(w, r, st, next)
 	}
 	if e.preflight && isPreflight(r) {
 		makeAnonymous(r, e)
@@ -209,6 +253,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		strip(r, e.members, &st.stripped)
 	}
 	if len(e.forward) > 0 {
+		for _, f := range st.forward { // of an auth further out
+			r.Header.Del(f.Name)
+		}
 		st.forward = e.forward
 	}
 	if err := setForward(r.Header, st.forward, st); err != nil {
@@ -218,6 +265,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		h.app.metrics.anonymous.Inc()
 	} else {
 		h.app.metrics.allowed.Inc()
+	}
+	return next.ServeHTTP(w, r)
+}
+
+// passBy hands on a request that the handler does not decide about. If an outer
+// one did, the application goes on reading what that one said.
+func (h *Handler) passBy(w http.ResponseWriter, r *http.Request, st *state, next caddyhttp.Handler) error {
+	if err := setForward(r.Header, st.forward, st); err != nil {
+		return h.fail(w, r, st, h.effective, &refusal{status: http.StatusServiceUnavailable, reason: auth.ReasonStoreUnavailable, err: err})
 	}
 	return next.ServeHTTP(w, r)
 }
@@ -234,25 +290,42 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, st *state, e *eff
 	return h.refuse(w, r, e, f)
 }
 
-// settingsFor finds the settings that apply to the request.
+// The refusals that say nothing of the request, made once.
+var (
+	ambiguousPath = &refusal{status: http.StatusBadRequest, reason: auth.ReasonAmbiguousPath}
+	nothingThere  = &refusal{status: http.StatusUnauthorized, reason: auth.ReasonMissingCredentials, err: auth.ErrNoCredentials}
+)
+
+// settingsFor finds the settings that apply to the request, none if it is not
+// for this handler to decide about.
 func (h *Handler) settingsFor(r *http.Request) (*effective, *refusal) {
-	for _, login := range h.logins {
-		if r.URL.Path == login.loginPath && !isAmbiguous(r.URL) {
-			return login, nil
-		}
+	if isOpaque(r.URL) { // whoever decides by path, here or behind us, sees none
+		return h.effective, ambiguousPath
 	}
-	if len(h.Rules) == 0 {
+	if len(h.Rules) == 0 && len(h.MatcherSetsRaw) == 0 && len(h.logins) == 0 {
 		return h.effective, nil
 	}
 	if isAmbiguous(r.URL) {
-		if h.effective.insecure {
+		if h.effective.insecure || len(h.Rules) == 0 && len(h.MatcherSetsRaw) == 0 {
 			return h.effective, nil
 		}
-		return h.effective, &refusal{status: http.StatusBadRequest, reason: auth.ReasonAmbiguousPath}
+		return h.effective, ambiguousPath
+	}
+	match, err := h.matchers.Match(r)
+	if err != nil { // taken for neither yes nor no
+		return h.effective, &refusal{status: http.StatusForbidden, reason: auth.ReasonForbidden, err: err}
+	}
+	if !match {
+		return nil, nil
+	}
+	for _, login := range h.logins {
+		if r.URL.Path == login.loginURL {
+			return login, nil
+		}
 	}
 	for _, rule := range h.Rules {
-		match, err := rule.matchers.AnyMatchWithError(r)
-		if err != nil { // taken for neither yes nor no
+		match, err := rule.matchers.Match(r)
+		if err != nil {
 			return h.effective, &refusal{status: http.StatusForbidden, reason: auth.ReasonForbidden, err: fmt.Errorf("matching a rule: %w", err)}
 		}
 		if match {
@@ -264,9 +337,8 @@ func (h *Handler) settingsFor(r *http.Request) (*effective, *refusal) {
 
 // authenticate tries the authenticators in order until one accepts.
 func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, e *effective) (*auth.Identity, *member, *refusal) {
-	missing := refusal{status: http.StatusUnauthorized, reason: auth.ReasonMissingCredentials, err: auth.ErrNoCredentials}
 	var undecided error
-	best := &missing
+	best := nothingThere
 	for _, m := range e.members {
 		id, answer, err := m.authenticate(r)
 		if err == nil {
@@ -281,12 +353,12 @@ func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, e *effect
 			return id, m, nil
 		case errors.Is(err, auth.ErrInvalidCredentials):
 			m.decided(h.logger)
-			if reason := auth.ReasonOf(err); best == &missing || reason.Telling() > best.reason.Telling() {
+			if reason := auth.ReasonOf(err); best.missing() || reason.Telling() > best.reason.Telling() {
 				best = &refusal{status: http.StatusUnauthorized, reason: reason, scheme: m.scheme, answer: answer, err: err}
 			}
 		case errors.Is(err, auth.ErrNoCredentials):
-			if answer != nil && missing.answer == nil {
-				missing.answer = answer
+			if answer != nil && best == nothingThere {
+				best = &refusal{status: nothingThere.status, reason: nothingThere.reason, err: nothingThere.err, answer: answer}
 			}
 		default:
 			if r.Context().Err() == nil { // not because the client went away

@@ -14,7 +14,7 @@ import (
 // one and reach the page of another: "/public/..;/admin", "//public/x",
 // "/public%2f..%2fadmin".
 func isAmbiguous(u *url.URL) bool {
-	if isSuspicious(u.Path) {
+	if u.Path == "" || u.Path[0] != '/' || isSuspicious(u.Path) { // "*", "http://host"
 		return true
 	}
 	if raw := u.RawPath; raw != "" {
@@ -22,8 +22,12 @@ func isAmbiguous(u *url.URL) bool {
 			return true
 		}
 	}
-	// an application may decode what is decoded already, more than once
-	for path := u.Path; strings.IndexByte(path, '%') >= 0; {
+	// an application may decode what is decoded already
+	path := u.Path
+	for range maxDecodings {
+		if strings.IndexByte(path, '%') < 0 {
+			return false
+		}
 		again := unescape(path)
 		if again == path {
 			return false
@@ -33,8 +37,16 @@ func isAmbiguous(u *url.URL) bool {
 		}
 		path = again
 	}
-	return false
+	return true // nobody means this; each round costs a look at the whole path
 }
+
+// maxDecodings bounds how often a path may be encoded over and over again.
+const maxDecodings = 3
+
+// isOpaque reports whether the request target is no path: Go reads "x:y/admin"
+// as a URL without a path, while a proxy sends on what it says, and servers
+// behind it serve /admin.
+func isOpaque(u *url.URL) bool { return u.Opaque != "" }
 
 // isSuspicious looks at a path as it stands.
 func isSuspicious(path string) bool {

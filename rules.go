@@ -7,11 +7,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddybolt/caddy-bolt/internal/matching"
 )
 
 // Rule gives the requests that it matches settings of their own. The first rule
@@ -27,24 +28,8 @@ type Rule struct {
 
 	Settings
 
-	matchers  caddyhttp.MatcherSets
-	covered   caddyhttp.RawMatcherSets // what MatcherSetsRaw was before it was loaded
+	matchers  *matching.Sets
 	effective *effective
-}
-
-// provision loads the rule's matchers.
-func (r *Rule) provision(ctx caddy.Context) error {
-	if err := checkMatchers(r.MatcherSetsRaw); err != nil {
-		return err
-	}
-	mods, err := ctx.LoadModule(r, "MatcherSetsRaw")
-	if err != nil {
-		return fmt.Errorf("loading matchers: %w", err)
-	}
-	if mods == nil {
-		return nil
-	}
-	return r.matchers.FromInterface(mods)
 }
 
 var errMatcherAsksIdentity = errors.New("a matcher of a rule cannot ask who is signed in ({http.auth...}), since nobody is yet: use guards")

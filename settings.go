@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -42,7 +43,8 @@ type Settings struct {
 	// application could take for them.
 	Forward []ForwardHeader `json:"forward,omitempty"`
 
-	// Where to send people who are not signed in: a path on this site. A
+	// Where to send people who are not signed in: a path on this site, without a
+	// query. A
 	// browser that navigates is redirected there with 303 and a query parameter
 	// "next", which holds the path it asked for; everything else gets 401. The
 	// path itself is open to all. "off" undoes what is inherited.
@@ -99,8 +101,8 @@ func checkLoginURL(loginURL string) error {
 	if loginURL == "" || loginURL == off {
 		return nil
 	}
-	if !isRelative(loginURL) || strings.ContainsAny(loginURL, "#{}") {
-		return fmt.Errorf("login_url is %q, which is not a path on this site such as /login", loginURL)
+	if !isRelative(loginURL) || strings.ContainsAny(loginURL, "?#{}%") {
+		return fmt.Errorf("login_url is %q, which is not a plain path on this site such as /login", loginURL)
 	}
 	return nil
 }
@@ -120,6 +122,9 @@ func (s *Settings) load(ctx caddy.Context) (*layer, error) {
 	l := &layer{Settings: s}
 	if err := s.validate(); err != nil {
 		return nil, err
+	}
+	if s.AuthenticatorsRaw != nil && len(s.AuthenticatorsRaw) == 0 || s.GuardsRaw != nil && len(s.GuardsRaw) == 0 {
+		return nil, errEmptyList
 	}
 	if len(s.AuthenticatorsRaw) > 0 {
 		mods, err := ctx.LoadModule(s, "AuthenticatorsRaw")
@@ -150,6 +155,9 @@ func (s *Settings) load(ctx caddy.Context) (*layer, error) {
 	return l, nil
 }
 
+// errEmptyList: nobody can tell "inherit" from "none" by an empty list.
+var errEmptyList = errors.New("authenticators and guards must not be empty lists: leave them out to inherit")
+
 // effective is what applies to a request once rule, policies, block and global
 // block are put together.
 type effective struct {
@@ -160,7 +168,6 @@ type effective struct {
 	strip     bool
 	forward   []ForwardHeader
 	loginURL  string
-	loginPath string
 	preflight bool
 	problem   bool
 	insecure  bool // paths
@@ -181,12 +188,25 @@ func (s scope) layers() []*layer {
 }
 
 // guards returns the policy's and the own ones.
-func (s scope) guards() []auth.Guard {
-	if s.policy == nil {
-		return s.own.guards
+func (s scope) guards() ([]auth.Guard, error) {
+	if s.policy == nil || len(s.policy.guards) == 0 {
+		return s.own.guards, nil
 	}
-	return append(append([]auth.Guard(nil), s.policy.guards...), s.own.guards...)
+	if len(s.own.guards) > 0 && isOpen(s.own.guards) != isOpen(s.policy.guards) {
+		return nil, errOpensPolicy
+	}
+	return slices.Concat(s.policy.guards, s.own.guards), nil
 }
+
+// isOpen reports whether the list lets in requests that nobody is signed in for.
+func isOpen(list []auth.Guard) bool {
+	return slices.ContainsFunc(list, func(g auth.Guard) bool {
+		_, ok := g.(auth.Admitter)
+		return ok
+	})
+}
+
+var errOpensPolicy = errors.New("guards beside a policy are added to the policy's, and one of the two lists opens the other with allow_any or optional: write the whole list in one place")
 
 // combine puts scopes together, the innermost first.
 func combine(scopes []scope) (*effective, error) {
@@ -202,7 +222,11 @@ func combine(scopes []scope) (*effective, error) {
 		}
 	}
 	for _, s := range scopes {
-		if list := s.guards(); len(list) > 0 {
+		list, err := s.guards()
+		if err != nil {
+			return nil, err
+		}
+		if len(list) > 0 {
 			if err := e.setGuards(list); err != nil {
 				return nil, err
 			}
@@ -220,7 +244,6 @@ func combine(scopes []scope) (*effective, error) {
 	}
 	if v := first(layers, func(l *layer) *string { return nonEmpty(l.LoginURL) }); v != nil && *v != off {
 		e.loginURL = *v
-		e.loginPath, _, _ = strings.Cut(*v, "?")
 	}
 	for _, l := range layers {
 		if len(l.Forward) > 0 {
@@ -238,13 +261,18 @@ var errNoAuthenticator = errors.New("no authenticator: name one, such as jwt, ap
 
 // setGuards takes the list apart into what opens it and what must agree.
 func (e *effective) setGuards(list []auth.Guard) error {
+	contradicts := false
 	for _, g := range list {
 		a, ok := g.(auth.Admitter)
 		if !ok {
 			e.guards = append(e.guards, g)
+			contradicts = contradicts || nameOf(g) == guardAuthenticated
 			continue
 		}
 		e.admission = max(e.admission, a.Admission())
+	}
+	if e.admission == auth.AdmitMissing && contradicts {
+		return errOptionalAuthenticated
 	}
 	if e.admission == auth.AdmitAnyone && len(list) > 1 {
 		return errAllowAnyBeside
@@ -253,6 +281,19 @@ func (e *effective) setGuards(list []auth.Guard) error {
 }
 
 var errAllowAnyBeside = errors.New("guard allow_any lets everybody in and so stands alone: remove it or the guards beside it")
+
+var errOptionalAuthenticated = errors.New("guard optional lets in who is not signed in, and guard authenticated does not: remove one of them")
+
+const guardAuthenticated = "authenticated"
+
+// nameOf returns the word of a module in a Caddyfile.
+func nameOf(module any) string {
+	m, ok := module.(caddy.Module)
+	if !ok {
+		return ""
+	}
+	return m.CaddyModule().ID.Name()
+}
 
 func (e *effective) checkAdmission() error {
 	if e.admission != auth.AdmitMissing {

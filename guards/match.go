@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/matching"
 )
 
 func init() { caddy.RegisterModule(Match{}) }
@@ -35,8 +36,7 @@ type Match struct {
 	// may be empty.
 	MatchRaw caddyhttp.RawMatcherSets `json:"match,omitempty" caddy:"namespace=http.matchers"`
 
-	sets    caddyhttp.MatcherSets
-	watched bool // an expression may tell the probe that it failed
+	sets *matching.Sets
 }
 
 // CaddyModule returns the Caddy module information.
@@ -60,20 +60,13 @@ func (m *Match) Provision(ctx caddy.Context) error {
 		}
 	}
 	var err error
-	if m.MatchRaw, m.watched, err = watchExpressions(ctx, m.MatchRaw); err != nil {
-		return err
-	}
-	mods, err := ctx.LoadModule(m, "MatchRaw")
-	if err != nil {
-		return fmt.Errorf("loading matchers: %w", err)
-	}
-	return m.sets.FromInterface(mods)
+	m.sets, err = matching.Load(ctx, m.MatchRaw)
+	return err
 }
 
 var (
-	errNoMatch     = auth.Forbidden("the request does not match")
-	errEvaluate    = fmt.Errorf("match: %w", auth.ErrEvaluation)
-	errNotPrepared = errors.New("match: the request was not prepared by Caddy")
+	errNoMatch  = auth.Forbidden("the request does not match")
+	errEvaluate = fmt.Errorf("match: %w", auth.ErrEvaluation)
 )
 
 // Check asks the matchers. What they say when they fail is not told: it may hold
@@ -82,20 +75,15 @@ func (m *Match) Check(r *http.Request, id *auth.Identity) error {
 	if id == nil {
 		return auth.ErrUnauthenticated
 	}
-	if len(m.sets) == 0 { // Provision saw to it that there are some
+	if m.sets == nil { // Provision saw to it that there are some
 		return errNoMatchers
 	}
-	var p *probe
-	if m.watched {
-		if p = probeOf(r); p == nil {
-			return errNotPrepared
-		}
-		p.failed = false
-	}
-	matches, err := m.sets.AnyMatchWithError(r)
+	matches, err := m.sets.Match(r)
 	switch {
-	case err != nil, p != nil && p.failed:
+	case errors.Is(err, matching.ErrFailed):
 		return errEvaluate
+	case err != nil:
+		return err
 	case !matches:
 		return errNoMatch
 	default:

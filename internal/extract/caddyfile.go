@@ -25,7 +25,9 @@ func ParseSource(d *caddyfile.Dispenser) (auth.Source, error) {
 	case "header":
 		s.Header = d.Val()
 		if d.NextArg() {
-			s.Scheme = d.Val()
+			if s.Scheme = d.Val(); s.Scheme == "" {
+				return s, d.Errf("option %q has an empty scheme", option)
+			}
 		}
 	case "cookie":
 		s.Cookie = d.Val()

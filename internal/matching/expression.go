@@ -1,7 +1,7 @@
 // Copyright 2026 The caddy-bolt Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package guards
+package matching
 
 import (
 	"encoding/json"
@@ -14,8 +14,8 @@ import (
 
 // Caddy's matcher "expression" writes a line at ERROR for every evaluation that
 // fails, with the text of the failure, which may quote a claim: anybody with a
-// token that lacks a claim could fill the log. So a guard rewrites the
-// expression E that it was given into
+// token that lacks a claim, or a query, could fill the log. So an expression E
+// is rewritten into
 //
 //	(E) || ((!(E) || {failed}) && {verdict})
 //
@@ -23,7 +23,7 @@ import (
 //   - E is true: so is the whole.
 //   - E is false: !(E) decides before {failed} is read, {verdict} is false.
 //   - E fails: {failed} is read, notes it and is true; {verdict} is true, and
-//     the whole is true. The guard refuses because of the note.
+//     the whole is true. The note makes an error of it.
 const (
 	failedKey  = "caddybolt.match.failed"
 	verdictKey = "caddybolt.match.verdict"

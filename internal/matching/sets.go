@@ -1,0 +1,74 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package matching asks Caddy's matchers about a request, and takes a matcher
+// that fails for neither a match nor none.
+package matching
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+var (
+	// ErrFailed is the error of matchers that could not be evaluated for a
+	// request. It says nothing more: what they say themselves may hold the
+	// value of a claim.
+	ErrFailed = errors.New("a matcher could not be evaluated")
+
+	// ErrNotPrepared is the error of a request that Caddy did not prepare.
+	ErrNotPrepared = errors.New("the request was not prepared by Caddy")
+)
+
+// Sets are matcher sets that are loaded: one of them must match, and of it every
+// matcher. They are safe for concurrent use.
+type Sets struct {
+	Raw caddyhttp.RawMatcherSets `caddy:"namespace=http.matchers"` // exported for LoadModule
+
+	sets    caddyhttp.MatcherSets
+	watched bool // an expression may tell the probe that it failed
+}
+
+// Load loads matcher sets, which it leaves as they are. No sets match every
+// request.
+func Load(ctx caddy.Context, raw caddyhttp.RawMatcherSets) (*Sets, error) {
+	s := new(Sets)
+	if len(raw) == 0 {
+		return s, nil
+	}
+	var err error
+	if s.Raw, s.watched, err = watchExpressions(ctx, raw); err != nil {
+		return nil, err
+	}
+	mods, err := ctx.LoadModule(s, "Raw")
+	if err != nil {
+		return nil, fmt.Errorf("loading matchers: %w", err)
+	}
+	if err := s.sets.FromInterface(mods); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Of returns sets of matchers that are there already.
+func Of(sets caddyhttp.MatcherSets) *Sets { return &Sets{sets: sets} }
+
+// Match reports whether the request matches.
+func (s *Sets) Match(r *http.Request) (bool, error) {
+	var p *probe
+	if s.watched {
+		if p = probeOf(r); p == nil {
+			return false, ErrNotPrepared
+		}
+		p.failed = false
+	}
+	matches, err := s.sets.AnyMatchWithError(r)
+	if err != nil || p != nil && p.failed {
+		return false, ErrFailed
+	}
+	return matches, nil
+}
