@@ -295,6 +295,9 @@ func TestConfigurationErrorsSayWhatIsWrong(t *testing.T) {
 		"negative max_age":       {&JWT{Secret: secretRef, MaxAge: -1}, `max_age: must not be negative`},
 		"negative max_size":      {&JWT{Secret: secretRef, MaxSize: -1}, `max_size: must be between 1 and 16777216 bytes`},
 		"huge max_size":          {&JWT{Secret: secretRef, MaxSize: 1 << 40}, `max_size: must be between 1 and 16777216 bytes`},
+		"issuer not set":         {&JWT{Secret: secretRef, Issuers: []string{"a", "{env.CADDYBOLT_NOT_SET}"}}, `issuers[1]: evaluated placeholder {env.CADDYBOLT_NOT_SET} is empty`},
+		"audience not set":       {&JWT{Secret: secretRef, Audiences: []string{"{env.CADDYBOLT_NOT_SET}"}}, `audiences[0]: evaluated placeholder {env.CADDYBOLT_NOT_SET} is empty`},
+		"subject not set":        {&JWT{Secret: secretRef, Subject: "{env.CADDYBOLT_NOT_SET}"}, `subject: evaluated placeholder {env.CADDYBOLT_NOT_SET} is empty`},
 		"negative cache":         {&JWT{Secret: secretRef, Cache: cacheOf(-1)}, `cache: must be between 0 and 10000000 tokens`},
 		"huge cache":             {&JWT{Secret: secretRef, Cache: cacheOf(maxCache + 1)}, `cache: must be between 0 and 10000000 tokens`},
 		"empty issuer":           {&JWT{Secret: secretRef, Issuers: []string{"a", ""}}, `issuers[1]: is empty`},
@@ -543,4 +546,22 @@ func TestKeyOfTheKidThatServesAnotherAlgorithmIsRefused(t *testing.T) {
 	wantRefused(t, j, joined(t, `{"alg":"PS256","kid":"a"}`, validPayload, with(algPS256, keys.rsa)), auth.ReasonUnsupportedAlgorithm)
 	wantRefused(t, j, joined(t, `{"alg":"RS512","kid":"a"}`, validPayload, with(algRS512, keys.rsa)), auth.ReasonUnsupportedAlgorithm)
 	wantRefused(t, j, joined(t, `{"alg":"PS256"}`, validPayload, with(algPS256, keys.rsa)), auth.ReasonBadSignature)
+}
+
+// What tokens are compared with may come from the environment. Another value
+// there is another configuration: nothing is remembered across it.
+func TestIssuerMayComeFromTheEnvironment(t *testing.T) {
+	t.Setenv("CADDYBOLT_ISSUER", "https://a.example.com")
+	config := func() *JWT {
+		return &JWT{Label: t.Name(), Secret: secretRef, Issuers: []string{"{env.CADDYBOLT_ISSUER}"}, Audiences: []string{"{env.CADDYBOLT_ISSUER}/app"}}
+	}
+	token := hs256(t, `{"sub":"a","exp":1700003600,"iss":"https://a.example.com","aud":"https://a.example.com/app"}`)
+	j := mustLoad(t, config())
+	wantAccepted(t, j, token)
+	wantRefused(t, j, hs256(t, `{"sub":"a","exp":1700003600,"iss":"{env.CADDYBOLT_ISSUER}","aud":"{env.CADDYBOLT_ISSUER}/app"}`), auth.ReasonWrongIssuer)
+	if j.Issuer() != "https://a.example.com" || j.Audience() != "https://a.example.com/app" {
+		t.Errorf("issues for %q, %q", j.Issuer(), j.Audience())
+	}
+	t.Setenv("CADDYBOLT_ISSUER", "https://b.example.com")
+	wantRefused(t, mustLoad(t, config()), token, auth.ReasonWrongIssuer)
 }

@@ -88,7 +88,8 @@ type jwksFile struct {
 	path   string
 	rules  keyRules
 	logger *zap.Logger
-	stamp  stamp // of what was read last; belongs to load, then to watch
+	ticks  <-chan time.Time // when to look; nil: every watchInterval
+	stamp  stamp            // of what was read last; belongs to load, then to watch
 }
 
 // stamp tells one state of a file from the next.
@@ -124,14 +125,18 @@ func (f *jwksFile) load() ([]*key, error) {
 }
 
 func (f *jwksFile) watch(ctx context.Context, publish func([]*key)) {
-	go func() {
+	ticks, stop := f.ticks, func() {}
+	if ticks == nil {
 		ticker := time.NewTicker(watchInterval)
-		defer ticker.Stop()
+		ticks, stop = ticker.C, ticker.Stop
+	}
+	go func() {
+		defer stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return
-			case <-ticker.C:
+			case <-ticks:
 				f.check(publish)
 			}
 		}

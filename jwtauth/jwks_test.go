@@ -14,6 +14,8 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/caddyserver/caddy/v2"
+
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/internal/clock"
 )
@@ -97,23 +99,33 @@ func TestProvisionedBlockFollowsItsJWKSFile(t *testing.T) {
 	t.Parallel()
 	keys := testKeys()
 	path := writeFile(t, setOfRSA("a", keys.rsa))
-	j := mustLoad(t, &JWT{JWKSFile: path, Secret: secretRef})
+	ticks := make(chan time.Time)
+	j := &JWT{JWKSFile: path, Secret: secretRef, ticks: ticks}
+	ctx, cancel := caddy.NewContext(newContext(t, ""))
+	if err := j.Provision(ctx); err != nil {
+		t.Fatal(err)
+	}
+	defer cleanUp(t, j)
+	j.clock = clock.Fixed(testNow)
 	next := joined(t, `{"alg":"RS256","kid":"b"}`, validPayload, with(algRS256, keys.otherRSA))
 	wantRefused(t, j, next, auth.ReasonUnknownKey)
 	if err := os.WriteFile(path, []byte(setOfRSA("b", keys.otherRSA)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(30 * time.Second)
-	for {
-		if _, err := check(t, j, next); err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the change was not noticed")
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	ticks <- testNow
+	ticks <- testNow // once this is taken, the first was dealt with
+	wantAccepted(t, j, next)
 	wantAccepted(t, j, hs256(t, validPayload)) // the other source is still there
+
+	// The watcher ends with the configuration.
+	cancel()
+	for ended := false; !ended; {
+		select {
+		case ticks <- testNow: // it had not noticed yet
+		case <-time.After(50 * time.Millisecond):
+			ended = true
+		}
+	}
 }
 
 // Requests read while sources publish.

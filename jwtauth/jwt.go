@@ -93,7 +93,8 @@ type JWT struct {
 	// Authorization with the scheme Bearer.
 	Places []auth.Source `json:"sources,omitempty"`
 
-	// The issuers ("iss") to accept. Default: any, and none.
+	// The issuers ("iss") to accept; placeholders such as {env.ISSUER} are
+	// replaced, as in audiences and subject. Default: any, and none.
 	Issuers []string `json:"issuers,omitempty"`
 
 	// The audiences ("aud") of which the token must have one. Default: any,
@@ -160,6 +161,7 @@ type JWT struct {
 	typ       string
 	limits    limits
 	clock     clock.Clock
+	ticks     <-chan time.Time // when to look at files; nil in production
 	signing   *signingKey
 	cache     *pooledCache // nil when off
 	logger    *zap.Logger
@@ -176,7 +178,9 @@ func (*JWT) CaddyModule() caddy.ModuleInfo {
 // Provision loads the keys.
 func (j *JWT) Provision(ctx caddy.Context) error {
 	j.logger = ctx.Logger()
-
+	if err := j.expand(); err != nil {
+		return err
+	}
 	algorithms, allowed, err := parseAlgorithms(j.Algorithms)
 	if err != nil {
 		return fmt.Errorf("algorithms: %w", err)

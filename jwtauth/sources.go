@@ -6,6 +6,7 @@ package jwtauth
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"go.uber.org/zap"
 
@@ -61,9 +62,36 @@ func (j *JWT) keySources(ctx caddy.Context, algorithms []algorithm, rules keyRul
 		if err != nil {
 			return nil, fmt.Errorf("jwks_file: %w", err)
 		}
-		sources = append(sources, &jwksFile{path: path, rules: rules, logger: j.logger})
+		sources = append(sources, &jwksFile{path: path, rules: rules, logger: j.logger, ticks: j.ticks})
 	}
 	return sources, nil
+}
+
+// expand replaces placeholders in what tokens are compared with, so that it may
+// stand in the environment.
+func (j *JWT) expand() error {
+	expand := func(text *string) error {
+		if !strings.Contains(*text, "{") {
+			return nil
+		}
+		resolved, err := secret.Resolve(*text)
+		*text = resolved
+		return err
+	}
+	for i := range j.Issuers {
+		if err := expand(&j.Issuers[i]); err != nil {
+			return fmt.Errorf("issuers[%d]: %w", i, err)
+		}
+	}
+	for i := range j.Audiences {
+		if err := expand(&j.Audiences[i]); err != nil {
+			return fmt.Errorf("audiences[%d]: %w", i, err)
+		}
+	}
+	if err := expand(&j.Subject); err != nil {
+		return fmt.Errorf("subject: %w", err)
+	}
+	return nil
 }
 
 // namesNoKey reports whether the block leaves its key to the global secret.
