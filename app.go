@@ -60,6 +60,8 @@ type App struct {
 	defaults   *layer
 	policies   map[string]*layer
 	metrics    *metrics
+	tolerance  time.Duration // the largest of all authenticators
+	issuers    []string      // whose tokens are made here
 	outage     outage
 	started    atomic.Bool
 	ready      chan struct{} // closed once it is started
@@ -249,6 +251,38 @@ func (a *App) Users() auth.UserStore { return a.users }
 // Revocation implements auth.Services.
 func (a *App) Revocation() auth.RevocationStore { return a.revocation }
 
+// RequireRevocation implements auth.Revoker.
+func (a *App) RequireRevocation() (auth.RevocationStore, error) {
+	if a.revocation != nil {
+		return a.revocation, nil
+	}
+	mod, err := a.ctx.LoadModuleByID(revocationSpace+"."+defaultRevocation, nil)
+	if err != nil {
+		return nil, fmt.Errorf("loading revocation: %w", err)
+	}
+	store, ok := mod.(auth.RevocationStore)
+	if !ok {
+		return nil, fmt.Errorf("revocation: %T is not a revocation store", mod)
+	}
+	a.revocation = store
+	return store, nil
+}
+
+// NoteIssuer implements auth.IssuerRegistry.
+func (a *App) NoteIssuer(issuer string) { a.issuers = append(a.issuers, issuer) }
+
+// Issues implements auth.IssuerRegistry.
+func (a *App) Issues(issuer string) bool { return slices.Contains(a.issuers, issuer) }
+
+// noteTolerance notes how long after their end tokens are accepted.
+func (a *App) noteTolerance(members []*member) {
+	for _, m := range members {
+		if t, ok := m.Authenticator.(auth.Tolerant); ok {
+			a.tolerance = max(a.tolerance, t.Tolerance())
+		}
+	}
+}
+
 // Signer implements auth.Services.
 func (a *App) Signer(name string) (auth.Signer, error) {
 	if a.defaults == nil {
@@ -307,7 +341,9 @@ func (o *outage) note(logger *zap.Logger, err error) {
 
 // Interface guards
 var (
-	_ caddy.App         = (*App)(nil)
-	_ caddy.Provisioner = (*App)(nil)
-	_ auth.Services     = (*App)(nil)
+	_ caddy.App           = (*App)(nil)
+	_ caddy.Provisioner   = (*App)(nil)
+	_ auth.Services       = (*App)(nil)
+	_ auth.Revoker        = (*App)(nil)
+	_ auth.IssuerRegistry = (*App)(nil)
 )

@@ -17,6 +17,9 @@ import (
 	"github.com/caddybolt/caddy-bolt/internal/module"
 )
 
+// defaultRevocation is the store that "revocation" alone means.
+const defaultRevocation = "bolt"
+
 const (
 	authenticatorSpace = "http.auth.authenticators"
 	guardSpace         = "http.auth.guards"
@@ -28,9 +31,16 @@ func init() {
 	httpcaddyfile.RegisterGlobalOption("auth", parseGlobal)
 	httpcaddyfile.RegisterDirective("auth", parseDirective)
 
+	httpcaddyfile.RegisterHandlerDirective("auth_token", parseToken)
+	httpcaddyfile.RegisterDirective("auth_jwks", parseJWKS)
+	httpcaddyfile.RegisterHandlerDirective("auth_logout", parseLogout)
+
 	// Every plugin's "after basic_auth" comes out in the reverse order of
 	// registration; these come out right in any order.
+	httpcaddyfile.RegisterDirectiveOrder("auth_token", httpcaddyfile.Before, "basic_auth")
+	httpcaddyfile.RegisterDirectiveOrder("auth_jwks", httpcaddyfile.Before, "basic_auth")
 	httpcaddyfile.RegisterDirectiveOrder("auth", httpcaddyfile.After, "basic_auth")
+	httpcaddyfile.RegisterDirectiveOrder("auth_logout", httpcaddyfile.Before, "forward_auth")
 }
 
 // settingsWords are the options that stand at every level, beside the names of
@@ -112,7 +122,7 @@ func parseGlobalWord(d *caddyfile.Dispenser, opts *module.Options, app *App) err
 	case "users":
 		return parseStore(d, opts, usersSpace, "user store", "", &app.UsersRaw)
 	case "revocation":
-		return parseStore(d, opts, revocationSpace, "revocation store", "bolt", &app.RevocationRaw)
+		return parseStore(d, opts, revocationSpace, "revocation store", defaultRevocation, &app.RevocationRaw)
 	case "policy":
 		return parsePolicy(d, app)
 	default:

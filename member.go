@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/extract"
 	"github.com/caddybolt/caddy-bolt/internal/redact"
 )
 
@@ -59,6 +60,21 @@ func (m *member) authenticate(r *http.Request) (*auth.Identity, *auth.Response, 
 	}
 	id, err := m.Authenticator.Authenticate(r)
 	return id, nil, err
+}
+
+// cookiesOf returns the names of the cookies of the request that the
+// authenticator reads.
+func (m *member) cookiesOf(r *http.Request) []string {
+	var names []string
+	for _, s := range m.sources {
+		if s.Cookie == "" {
+			continue
+		}
+		if extract.HasCookie(r.Header, s.Cookie) {
+			names = append(names, s.Cookie)
+		}
+	}
+	return names
 }
 
 // undecided notes that the authenticator could not decide. It warns once when

@@ -142,6 +142,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 // addSources notes where credentials stand, and refuses identity headers that
 // would be removed before anybody reads the credential in them.
 func (h *Handler) addSources(e *effective) error {
+	h.app.noteTolerance(e.members)
 	for _, m := range e.members {
 		for _, s := range m.sources {
 			if s.Header != "" && foldsLikeAny(s.Header, h.forwarded) {
@@ -381,6 +382,7 @@ func (h *Handler) admit(r *http.Request, st *state, e *effective, id *auth.Ident
 	outer, outerMember := st.identity, st.member
 	if id != nil {
 		st.identity, st.member = id, m
+		st.cookies = m.cookiesOf(st.stripped.restore(r))
 		if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 			repl.DeleteByPrefix("http.auth.user.") // a static value, as of basic_auth, would win
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -24,7 +25,8 @@ import (
 type state struct {
 	app       *App
 	identity  *auth.Identity
-	member    *member // who accepted the identity
+	member    *member  // who accepted the identity
+	cookies   []string // that were there when it was accepted, of those that the member reads
 	candidate string
 	reason    auth.Reason
 	forward   []ForwardHeader // the headers that are set now
@@ -62,8 +64,15 @@ func (st *state) Revoke(ctx context.Context, token auth.TokenRef) error {
 	if store == nil {
 		return auth.ErrNoRevocation
 	}
-	return store.Revoke(ctx, token, token.ExpiresAt)
+	return auth.RevokeIn(ctx, store, token, st.Leeway())
 }
+
+// Leeway returns how long after its end a token may still be accepted here.
+func (st *state) Leeway() time.Duration { return st.app.tolerance }
+
+// CredentialCookies returns the names of the cookies that the accepted
+// credential may have come in, be they stripped from the request or not.
+func (st *state) CredentialCookies() []string { return st.cookies }
 
 // User implements auth.Request: it loads the user once per identity.
 func (st *state) User(ctx context.Context) (*auth.User, error) {

@@ -71,6 +71,12 @@ type Challenger interface {
 	Challenge() (scheme string)
 }
 
+// Tolerant is an Authenticator that accepts tokens for a while after they have
+// expired, since clocks differ. A revocation must last as much longer.
+type Tolerant interface {
+	Tolerance() time.Duration
+}
+
 // SourceLister is an Authenticator that says where in a request it looks. The
 // handler uses the answer to strip credentials, to keep them out of logs and
 // out of redirects; an authenticator without it is trusted to have no source.

@@ -29,6 +29,24 @@ type Services interface {
 	Revocation() RevocationStore
 }
 
+// Revoker is Services that turn revocation on where somebody needs it.
+type Revoker interface {
+	// RequireRevocation returns the global revocation store. Without one, it
+	// turns on the store that "revocation" alone means.
+	RequireRevocation() (RevocationStore, error)
+}
+
+// IssuerRegistry is Services that know which issuers' tokens are made here, by
+// whoever issues them. The users of such a token are the users of the store.
+type IssuerRegistry interface {
+	// NoteIssuer says that tokens of the issuer are made here. Call it in
+	// Provision.
+	NoteIssuer(issuer string)
+
+	// Issues reports whether they are. Ask when a request comes.
+	Issues(issuer string) bool
+}
+
 // servicesKey is the context key of WithServices.
 type servicesKey struct{}
 

@@ -21,6 +21,7 @@ import (
 
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/internal/clock"
+	"github.com/caddybolt/caddy-bolt/internal/extract"
 	"github.com/caddybolt/caddy-bolt/internal/module"
 )
 
@@ -77,8 +78,8 @@ type Logout struct {
 	outage     *outage
 }
 
-// credentialCookies is a request of the auth handler that says in which cookies
-// authenticators look.
+// credentialCookies is a request of the auth handler that says which of its
+// cookies the credential may have come in.
 type credentialCookies interface{ CredentialCookies() []string }
 
 // leeway is a request of the auth handler that says how long after its end a
@@ -101,7 +102,11 @@ func (l *Logout) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if l.revocation = services.Revocation(); l.revocation == nil {
+	if r, ok := services.(auth.Revoker); ok { // a log-out that revokes nothing is none
+		if l.revocation, err = r.RequireRevocation(); err != nil {
+			return err
+		}
+	} else if l.revocation = services.Revocation(); l.revocation == nil {
 		return errors.New("auth_logout needs a revocation store: add \"revocation\" to the global auth block")
 	}
 	l.sameSite = http.NewCrossOriginProtection()
@@ -186,27 +191,15 @@ func (l *Logout) revoke(r *http.Request, token auth.TokenRef) error {
 // credential, and whether one of them, or one whose name nobody tells, may.
 func (l *Logout) presented(r *http.Request) (names []string, may bool) {
 	names = slices.Clone(l.Cookies)
+	names = slices.DeleteFunc(names, func(name string) bool { return !extract.HasCookie(r.Header, name) })
 	from, ok := caddyhttp.GetVar(r.Context(), auth.RequestVar).(credentialCookies)
-	if ok {
+	if ok { // which may have been stripped from the request since
 		names = append(names, from.CredentialCookies()...)
 	}
 	slices.Sort(names)
-	names = slices.DeleteFunc(slices.Compact(names), func(name string) bool { return !hasCookie(r, name) })
+	names = slices.Compact(names)
 	unknown := !ok && r.Header.Get("Cookie") != "" && r.Header.Get("Authorization") == ""
 	return names, len(names) > 0 || unknown
-}
-
-// hasCookie looks for a cookie as authenticators do: what net/http finds wrong
-// with a value does not hide it.
-func hasCookie(r *http.Request, name string) bool {
-	for _, line := range r.Header["Cookie"] {
-		for part := range strings.SplitSeq(line, ";") {
-			if key, _, ok := strings.Cut(strings.Trim(part, " \t"), "="); ok && key == name {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // expired returns a cookie that deletes one. What it says of itself must not

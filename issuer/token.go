@@ -87,15 +87,15 @@ type Token struct {
 	// the endpoint sets by itself cannot be set here.
 	Claims map[string]string `json:"claims,omitempty"`
 
-	logger     *zap.Logger
-	clock      clock.Clock
-	signer     auth.Signer
-	users      auth.UserStore
-	revocation auth.RevocationStore
-	attempts   *limiter
-	acquired   bool
-	outage     *outage
-	wait       func(context.Context, time.Duration) error
+	logger   *zap.Logger
+	clock    clock.Clock
+	signer   auth.Signer
+	users    auth.UserStore
+	services auth.Services // asked for the revocation store, which a log-out may turn on
+	attempts *limiter
+	acquired bool
+	outage   *outage
+	wait     func(context.Context, time.Duration) error
 }
 
 // CaddyModule returns the Caddy module information.
@@ -123,7 +123,10 @@ func (t *Token) Provision(ctx caddy.Context) error {
 	if t.signer, err = signer(services, t.For); err != nil {
 		return err
 	}
-	t.revocation = services.Revocation()
+	t.services = services
+	if r, ok := services.(auth.IssuerRegistry); ok {
+		r.NoteIssuer(t.signer.Issuer())
+	}
 	attempts, _, err := limiters.LoadOrNew(limiterKey, func() (caddy.Destructor, error) { return newLimiter(), nil })
 	if err != nil {
 		return err
@@ -286,10 +289,10 @@ func (t *Token) issuedAt(ctx context.Context, user, id string) (time.Time, error
 	for range 3 {
 		now := t.clock.Now()
 		issued := now.Truncate(time.Second)
-		if t.revocation == nil {
+		if t.services.Revocation() == nil {
 			return issued, nil
 		}
-		revoked, err := t.revocation.Revoked(ctx, auth.TokenRef{
+		revoked, err := t.services.Revocation().Revoked(ctx, auth.TokenRef{
 			ID: id, User: auth.UserRef{Issuer: t.signer.Issuer(), ID: user}, IssuedAt: issued,
 		})
 		switch {

@@ -46,14 +46,14 @@ type Static struct {
 	Users []StaticUser `json:"users,omitempty"`
 
 	// Issuers whose subjects are the IDs of these users, beside HTTP Basic
-	// log-ins here: such as the "iss" of the tokens that this server issues.
-	// Default: none.
+	// log-ins here. Default: those whose tokens auth_token issues here.
 	Issuers []string `json:"issuers,omitempty"`
 
 	byName map[string]*account
 	byID   map[string]*account
 	hashes []passhash.Hash // one of each user
 	seed   maphash.Seed
+	issues auth.IssuerRegistry // nil where nobody knows
 }
 
 // StaticUser is a user of Static.
@@ -101,13 +101,18 @@ func (Static) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision prepares the users.
-func (s *Static) Provision(caddy.Context) error {
+func (s *Static) Provision(ctx caddy.Context) error {
 	if len(s.Users) == 0 {
 		return errors.New("users: at least one user is required")
 	}
 	if slices.Contains(s.Issuers, "") {
 		return errors.New("issuers: an issuer is empty")
 	}
+	services, err := auth.ServicesOf(ctx)
+	if err != nil {
+		return err
+	}
+	s.issues, _ = services.(auth.IssuerRegistry)
 	s.seed = maphash.MakeSeed()
 	s.byName = make(map[string]*account, len(s.Users))
 	s.byID = make(map[string]*account, len(s.Users))
@@ -284,5 +289,8 @@ func (s *Static) Load(_ context.Context, ref auth.UserRef) (*auth.User, error) {
 
 // serves reports whether the issuer's subjects are the users here.
 func (s *Static) serves(issuer string) bool {
-	return issuer == localBasic || slices.Contains(s.Issuers, issuer)
+	if issuer == localBasic || slices.Contains(s.Issuers, issuer) {
+		return true
+	}
+	return len(s.Issuers) == 0 && s.issues != nil && s.issues.Issues(issuer)
 }

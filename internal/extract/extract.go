@@ -176,6 +176,13 @@ func fromScheme(value, scheme string) (string, error) {
 	return rest, nil
 }
 
+// HasCookie reports whether there is a cookie of that name, as Extract sees it:
+// what net/http finds wrong with a value does not hide it.
+func HasCookie(h http.Header, name string) bool {
+	_, err := fromCookie(h, name)
+	return err != auth.ErrNoCredentials //nolint:errorlint // never wrapped
+}
+
 // fromCookie reads a cookie without parsing all of them.
 func fromCookie(h http.Header, name string) (string, error) {
 	value, found := "", false
