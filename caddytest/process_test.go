@@ -111,8 +111,13 @@ func start(t *testing.T, caddyfile string, ports ...string) *process {
 
 func startFile(t *testing.T, file string, ports ...string) *process {
 	t.Helper()
+	return startIn(t, t.TempDir(), file, ports...)
+}
+
+// startIn is startFile with a data folder.
+func startIn(t *testing.T, home, file string, ports ...string) *process {
+	t.Helper()
 	p := &process{t: t, log: new(buffer), done: make(chan struct{}), Admin: "127.0.0.1:" + freePort(t)}
-	home := t.TempDir()
 	p.home = home
 	p.cmd = exec.Command(binary(t), "run", "--config", file)
 	if !strings.HasSuffix(file, ".json") {
