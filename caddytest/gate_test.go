@@ -91,9 +91,17 @@ http://:PORT {
 	want(t, 200, "in", url, bearer(hs256(t, jwt.MapClaims{"iss": iss, "aud": aud})))
 	want(t, 200, "in", url, bearer(hs256(t, jwt.MapClaims{"iss": iss, "aud": []string{"x", aud}})))
 	for _, claims := range []jwt.MapClaims{
-		{}, {"iss": iss}, {"aud": aud}, {"iss": iss, "aud": "x"}, {"iss": "x", "aud": aud},
-		{"iss": iss, "aud": []string{}}, {"iss": iss, "aud": map[string]any{aud: aud}}, {"iss": []string{iss}, "aud": aud},
-		{"iss": iss + "/", "aud": aud}, {"iss": iss, "aud": "My-App"}, {"iss": iss, "aud": []any{1, aud}},
+		{},
+		{"iss": iss},
+		{"aud": aud},
+		{"iss": iss, "aud": "x"},
+		{"iss": "x", "aud": aud},
+		{"iss": iss, "aud": []string{}},
+		{"iss": iss, "aud": map[string]any{aud: aud}},
+		{"iss": []string{iss}, "aud": aud},
+		{"iss": iss + "/", "aud": aud},
+		{"iss": iss, "aud": "My-App"},
+		{"iss": iss, "aud": []any{1, aud}},
 	} {
 		want(t, 401, "", url, bearer(hs256(t, claims)))
 	}
@@ -157,8 +165,19 @@ func nextInAlphabet(text string) string {
 func TestClaimsOfTheWrongTypeAreRefused(t *testing.T) {
 	_, url := gate(t, simple)
 	for _, claims := range []jwt.MapClaims{
-		{"sub": []string{"alice"}}, {"sub": nil}, {"sub": ""}, {"sub": true}, {"sub": "apikey:ci-bot"}, {"aud": map[string]any{}},
-		{"permissions": 7}, {"permissions": map[string]any{}}, {"jti": 7}, {"iss": 7}, {"iat": "now"}, {"nbf": []int{}}, {"iss": "local:api_key"},
+		{"sub": []string{"alice"}},
+		{"sub": nil},
+		{"sub": ""},
+		{"sub": true},
+		{"sub": "apikey:ci-bot"},
+		{"aud": map[string]any{}},
+		{"permissions": 7},
+		{"permissions": map[string]any{}},
+		{"jti": 7},
+		{"iss": 7},
+		{"iat": "now"},
+		{"nbf": []int{}},
+		{"iss": "local:api_key"},
 	} {
 		want(t, 401, "", url, bearer(hs256(t, claims)))
 	}
@@ -450,4 +469,33 @@ func TestValidateWorksBesideARunningServer(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	want(t, 200, "in alice", "http://127.0.0.1:"+port, bearer(hs256(t, nil)))
+}
+
+// Request targets that no URL parser likes go over the wire as they are.
+func TestOddRequestTargetsAreRefused(t *testing.T) {
+	_, url := gate(t, `
+http://:PORT {
+	auth {
+		jwt {
+			secret {env.CADDYBOLT_SECRET}
+		}
+		public /public/*
+		when /admin/* {
+			guard superuser
+		}
+	}
+	respond in
+}`)
+	port := url[strings.LastIndexByte(url, ':')+1:]
+	token := bearer(hs256(t, nil))
+	for target, status := range map[string]string{
+		"/x": "200", "/public/x": "200", "/admin/x": "403",
+		"x:http://127.0.0.1/admin/x": "400", "x:admin/x": "400", "x:/admin/x": "403", "http://127.0.0.1/admin/x": "403",
+		"http://127.0.0.1": "400", "/public/..;/admin/x": "400", "//admin/x": "400", "/public/../admin/x": "400",
+	} {
+		line := raw(t, port, "GET "+target+" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"+token+"\r\n\r\n")
+		if !strings.HasPrefix(line, "HTTP/1.1 "+status) {
+			t.Errorf("%s: %s, want %s", target, line, status)
+		}
+	}
 }
