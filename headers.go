@@ -263,7 +263,7 @@ func (s *stripped) cookie(h http.Header, name string) {
 		var rest []string
 		for part := range strings.SplitSeq(line, ";") {
 			part = strings.TrimSpace(part)
-			if key, _, _ := strings.Cut(part, "="); key == name {
+			if cookieName(part) == name {
 				s.cookies = append(s.cookies, part)
 			} else if part != "" {
 				rest = append(rest, part)
@@ -278,6 +278,12 @@ func (s *stripped) cookie(h http.Header, name string) {
 		return
 	}
 	h["Cookie"] = kept
+}
+
+// cookieName returns the name of "name=value", as package extract reads it.
+func cookieName(pair string) string {
+	name, _, _ := strings.Cut(pair, "=")
+	return strings.TrimRight(name, " \t")
 }
 
 func (s *stripped) parameter(query, name string) string {
@@ -299,8 +305,7 @@ func (s *stripped) restore(r *http.Request) *http.Request {
 	}
 	others := new(stripped)
 	for _, pair := range s.cookies {
-		name, _, _ := strings.Cut(pair, "=")
-		others.cookie(clone.Header, name)
+		others.cookie(clone.Header, cookieName(pair))
 	}
 	if len(s.cookies) > 0 {
 		clone.Header.Add("Cookie", strings.Join(s.cookies, "; "))

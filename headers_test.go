@@ -112,6 +112,7 @@ func TestCredentialsAreStripped(t *testing.T) {
 	s := site(t, stripping)
 	s.expect(200, "alice [] [] []", "/", "Authorization: Bearer alice")
 	s.expect(200, "alice [] [a=b; c=d] []", "/", "Cookie: a=b; session=alice; c=d")
+	s.expect(200, "alice [] [a=b] []", "/", "Cookie: a=b; session =alice")
 	s.expect(200, "alice [] [] [a=b&c=d]", "/?a=b&token=alice&c=d")
 	s.expect(200, "alice [] [] [a=b]", "/?a=b&%74oken=alice")
 	s.expect(200, "alice [] [] []", "/?token=alice", "Authorization: Bearer !bad_signature", "Cookie: session=!x")
@@ -125,6 +126,7 @@ func TestAnInnerAuthSeesWhatAnOuterOneStripped(t *testing.T) {
 	s := site(t, stripping)
 	s.expect(200, "inner alice []", "/inner/x", "Authorization: Bearer alice")
 	s.expect(200, "inner alice []", "/inner/x", "Cookie: a=b; session=alice")
+	s.expect(200, "inner alice []", "/inner/x", "Cookie: a=b; session =alice")
 	s.expect(200, "inner alice []", "/inner/x?token=alice&x=y")
 	s.expect(401, "", "/inner/x")
 }

@@ -39,7 +39,7 @@ func ParseSource(d *caddyfile.Dispenser) (auth.Source, error) {
 	if d.NextArg() {
 		return s, d.Errf("option %q has an argument too many: %q", option, d.Val())
 	}
-	if err := Check(s); err != nil {
+	if err := check(s); err != nil {
 		return s, d.Errf("%v", err)
 	}
 	return s, nil

@@ -39,7 +39,7 @@ func New(sources []auth.Source, maxSize int) (*Extractor, error) {
 	}
 	e := &Extractor{maxSize: maxSize}
 	for _, s := range sources {
-		if err := Check(s); err != nil {
+		if err := check(s); err != nil {
 			return nil, err
 		}
 		if s.Header != "" {
@@ -55,8 +55,8 @@ func New(sources []auth.Source, maxSize int) (*Extractor, error) {
 	return e, nil
 }
 
-// Check says what is wrong with a source.
-func Check(s auth.Source) error {
+// check says what is wrong with a source.
+func check(s auth.Source) error {
 	set := 0
 	for _, name := range []string{s.Header, s.Cookie, s.Query} {
 		if name != "" {
@@ -183,15 +183,16 @@ func HasCookie(h http.Header, name string) bool {
 	return err != auth.ErrNoCredentials //nolint:errorlint // never wrapped
 }
 
-// fromCookie reads a cookie without parsing all of them.
+// fromCookie reads a cookie without parsing all of them. Names are what others
+// take them for: without the blanks before the equals sign, and without one too.
 func fromCookie(h http.Header, name string) (string, error) {
 	value, found := "", false
 	for _, line := range h["Cookie"] {
 		for line != "" {
 			var part string
 			part, line, _ = strings.Cut(line, ";")
-			key, v, ok := strings.Cut(strings.Trim(part, " \t"), "=")
-			if !ok || key != name {
+			key, v, _ := strings.Cut(strings.Trim(part, " \t"), "=")
+			if strings.TrimRight(key, " \t") != name {
 				continue
 			}
 			if found {
@@ -219,14 +220,15 @@ func fromQuery(query, name string) (string, error) {
 		var part string
 		part, query, _ = strings.Cut(query, "&")
 		key, v, _ := strings.Cut(part, "=")
-		if key != name {
-			if !strings.ContainsAny(key, "%+") {
-				continue
-			}
+		if strings.ContainsAny(key, "%+") {
 			decoded, err := url.QueryUnescape(key)
-			if err != nil || decoded != name {
+			if err != nil {
 				continue
 			}
+			key = decoded
+		}
+		if key != name {
+			continue
 		}
 		if found {
 			return "", errRepeated
