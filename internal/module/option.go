@@ -155,6 +155,7 @@ func parseSize(text string) (int64, error) {
 	for suffix, f := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20} {
 		if rest, ok := strings.CutSuffix(text, suffix); ok {
 			text, factor = strings.TrimSpace(rest), f
+			break
 		}
 	}
 	n, err := strconv.ParseInt(text, 10, 32)
