@@ -6,8 +6,6 @@ package jwtauth
 import (
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rsa"
 	"errors"
 	"fmt"
@@ -16,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	jwxkey "github.com/lestrrat-go/jwx/v2/jwk"
 )
 
 // jwk is a JSON Web Key (RFC 7517, section 4; RFC 7518, section 6; RFC 8037,
@@ -90,7 +89,13 @@ func (j *jwk) family() algorithmSet {
 	return 0
 }
 
-var errMember = errors.New("a member of the JWK is missing or not strict base64url")
+var (
+	errMember   = errors.New("a member of the JWK is missing or not strict base64url")
+	errRSA      = errors.New("the RSA key is not valid")
+	errCurve    = errors.New("the coordinates are not of the curve's size")
+	errPoint    = errors.New("the point is not on the curve")
+	errTwoParts = errors.New("the private and the public part do not belong together")
+)
 
 // number decodes a member that every key of the type has.
 func number(text string) ([]byte, error) {
@@ -101,126 +106,119 @@ func number(text string) ([]byte, error) {
 	return b, nil
 }
 
-// numbers decodes several.
-func numbers(texts ...string) ([][]byte, error) {
-	list := make([][]byte, len(texts))
-	for i, text := range texts {
-		var err error
-		if list[i], err = number(text); err != nil {
-			return nil, err
-		}
-	}
-	return list, nil
-}
-
 // secret returns the bytes of a symmetric key.
 func (j *jwk) secret() ([]byte, error) { return number(j.K) }
 
-// public returns the public key.
-func (j *jwk) public() (crypto.PublicKey, error) {
-	switch j.Type {
-	case "RSA":
-		ne, err := numbers(j.N, j.E)
-		if err != nil {
-			return nil, err
+// checked returns the members that the type and the curve ask for, all of them
+// strict base64url.
+func (j *jwk) checked(private bool) (map[string]string, error) {
+	var members map[string]string
+	switch {
+	case j.Type == "RSA":
+		members = map[string]string{"n": j.N, "e": j.E}
+		if private {
+			members["p"], members["q"] = j.P, j.Q
 		}
-		exponent := new(big.Int).SetBytes(ne[1])
-		if exponent.BitLen() > 31 {
-			return nil, errors.New("the RSA key is not valid")
-		}
-		return &rsa.PublicKey{N: new(big.Int).SetBytes(ne[0]), E: int(exponent.Int64())}, nil
-	case "EC":
-		curve, err := j.curve()
-		if err != nil {
-			return nil, err
-		}
-		xy, err := numbers(j.X, j.Y)
-		if err != nil {
-			return nil, err
-		}
-		size := (curve.Params().BitSize + 7) / 8 // RFC 7518, section 6.2.1.2: exactly
-		if len(xy[0]) != size || len(xy[1]) != size {
-			return nil, errors.New("the coordinates are not of the curve's size")
-		}
-		point := append(append([]byte{4}, xy[0]...), xy[1]...)
-		public, err := ecdsa.ParseUncompressedPublicKey(curve, point)
-		if err != nil {
-			return nil, errors.New("the point is not on the curve")
-		}
-		return public, nil
-	case "OKP":
-		if j.Curve != "Ed25519" {
-			return nil, errors.New(`"crv" of an OKP key is Ed25519`)
-		}
-		x, err := number(j.X)
-		if err != nil {
-			return nil, err
-		}
-		if len(x) != ed25519.PublicKeySize {
-			return nil, fmt.Errorf("an Ed25519 public key has %d bytes, not %d", ed25519.PublicKeySize, len(x))
-		}
-		return ed25519.PublicKey(x), nil
+	case j.Type == "EC" && j.family() != 0:
+		members = map[string]string{"x": j.X, "y": j.Y}
+	case j.Type == "OKP" && j.family() != 0:
+		members = map[string]string{"x": j.X}
+	case j.Type == "EC":
+		return nil, errors.New(`"crv" of an EC key is P-256, P-384 or P-521`)
+	case j.Type == "OKP":
+		return nil, errors.New(`"crv" of an OKP key is Ed25519`)
 	default:
 		return nil, errors.New(`"kty" is RSA, EC or OKP`)
 	}
-}
-
-func (j *jwk) curve() (elliptic.Curve, error) {
-	switch j.Curve {
-	case "P-256":
-		return elliptic.P256(), nil
-	case "P-384":
-		return elliptic.P384(), nil
-	case "P-521":
-		return elliptic.P521(), nil
-	default:
-		return nil, errors.New(`"crv" of an EC key is P-256, P-384 or P-521`)
+	if private {
+		members["d"] = j.D
 	}
-}
-
-// private returns the private key, whose public half is the one that the JWK
-// says.
-func (j *jwk) private() (crypto.Signer, error) {
-	public, err := j.public()
-	if err != nil {
-		return nil, err
-	}
-	d, err := number(j.D)
-	if err != nil {
-		return nil, err
-	}
-	var private crypto.Signer
-	switch p := public.(type) {
-	case *rsa.PublicKey:
-		pq, err := numbers(j.P, j.Q)
+	for name, text := range members {
+		b, err := number(text)
 		if err != nil {
 			return nil, err
 		}
-		k := &rsa.PrivateKey{
-			PublicKey: *p,
-			D:         new(big.Int).SetBytes(d),
-			Primes:    []*big.Int{new(big.Int).SetBytes(pq[0]), new(big.Int).SetBytes(pq[1])},
+		if name == "e" && new(big.Int).SetBytes(b).BitLen() > 31 {
+			return nil, errRSA // jwx would cut it off
 		}
-		if err := k.Validate(); err != nil {
-			return nil, errors.New("the RSA key is not valid")
+	}
+	members["kty"] = j.Type
+	if j.Type != "RSA" {
+		members["crv"] = j.Curve
+	}
+	return members, nil
+}
+
+// parsed lets jwx make the key. What jwx reads is written anew from the members
+// that were checked: left to itself it takes the last of two equal members,
+// every alphabet of base64 and what "x5c" says. Its errors may quote a member
+// and are not shown.
+func (j *jwk) parsed(private bool) (any, error) {
+	members, err := j.checked(private)
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(members)
+	if err != nil {
+		return nil, errMember
+	}
+	parsed, err := jwxkey.ParseKey(text)
+	if err != nil {
+		return nil, errMember
+	}
+	if parsed.Validate() != nil { // RFC 7518, section 6.2.1.2: exactly the size
+		return nil, errCurve
+	}
+	var key any
+	if parsed.Raw(&key) != nil { // an Ed25519 key of two parts
+		return nil, errTwoParts
+	}
+	return key, nil
+}
+
+// public returns the public key.
+func (j *jwk) public() (crypto.PublicKey, error) {
+	key, err := j.parsed(false)
+	if err != nil {
+		return nil, err
+	}
+	if p, ok := key.(*ecdsa.PublicKey); ok {
+		if _, err := p.Bytes(); err != nil { // jwx asks when it verifies
+			return nil, errPoint
+		}
+	}
+	return key, nil
+}
+
+// private returns the private key, whose public half is the one that the JWK
+// says. jwx compares the two for Ed25519 alone.
+func (j *jwk) private() (crypto.Signer, error) {
+	if _, err := j.public(); err != nil {
+		return nil, err
+	}
+	key, err := j.parsed(true)
+	if err != nil {
+		return nil, err
+	}
+	switch k := key.(type) {
+	case *rsa.PrivateKey:
+		if k.Validate() != nil {
+			return nil, errRSA
 		}
 		k.Precompute()
-		private = k
-	case *ecdsa.PublicKey:
-		k, err := ecdsa.ParseRawPrivateKey(p.Curve, d)
-		if err != nil || !k.PublicKey.Equal(p) {
-			return nil, errors.New("the private and the public part do not belong together")
+	case *ecdsa.PrivateKey:
+		d, err := k.Bytes()
+		if err != nil {
+			return nil, errTwoParts
 		}
-		private = k
-	case ed25519.PublicKey:
-		if len(d) != ed25519.SeedSize {
-			return nil, fmt.Errorf("an Ed25519 private key has %d bytes, not %d", ed25519.SeedSize, len(d))
+		own, err := ecdsa.ParseRawPrivateKey(k.Curve, d)
+		if err != nil || !own.PublicKey.Equal(&k.PublicKey) {
+			return nil, errTwoParts
 		}
-		k := ed25519.NewKeyFromSeed(d)
-		if !p.Equal(k.Public()) {
-			return nil, errors.New("the private and the public part do not belong together")
-		}
-		private = k
 	}
-	return private, nil
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, errors.New("the key cannot sign")
+	}
+	return signer, nil
 }
