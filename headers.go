@@ -144,10 +144,12 @@ func removeSpoofed(r *http.Request, names []string) {
 	h["Connection"] = kept
 }
 
-// setForward writes the identity headers. It fails when a field of the user is
-// asked for and the user store could not say.
+// setForward writes the identity headers in place of those of an identity that
+// was there before. It fails when a field of the user is asked for and the user
+// store could not say.
 func setForward(h http.Header, headers []ForwardHeader, st *state) error {
 	for _, f := range headers {
+		h.Del(f.Name)
 		value, err := st.forwardValue(f.Value)
 		if err != nil {
 			return err

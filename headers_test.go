@@ -152,6 +152,29 @@ func TestAnInnerIdentityReplacesForwardedHeaders(t *testing.T) {
 	s.expect(401, "", "/", "X-One: outer")
 }
 
+// A claim that the inner identity lacks is not the outer one's.
+func TestIdentityHeadersOfTwoIdentitiesAreNotMixed(t *testing.T) {
+	t.Parallel()
+	s := site(t, `
+:80 {
+	auth {
+		fake Bearer X-One
+		forward {
+			X-User-ID id
+			X-Tenant claims.tenant
+		}
+	}
+	handle {
+		auth {
+			fake Bearer X-Two
+		}
+		respond "{http.request.header.X-User-Id}|{http.request.header.X-Tenant}"
+	}
+}`)
+	s.expect(200, "bot|", "/", "X-One: alice tenant=acme", "X-Two: bot")
+	s.expect(200, "bot|other", "/", "X-One: alice tenant=acme", "X-Two: bot tenant=other")
+}
+
 func TestForwardIsChecked(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ headers, want string }{
