@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	jwxkey "github.com/lestrrat-go/jwx/v2/jwk"
+
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/internal/clock"
 )
@@ -163,7 +165,11 @@ func TestThumbprintIsThatOfTheRFC(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, got, err := publicMembers(public); err != nil || got != v.Thumbprint.Value {
+	k, err := jwxkey.FromRaw(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := thumbprint(k); err != nil || got != v.Thumbprint.Value {
 		t.Errorf("thumbprint %q, error %v, want %q (%s)", got, err, v.Thumbprint.Value, v.Thumbprint.Section)
 	}
 }

@@ -7,16 +7,14 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
+
+	"github.com/lestrrat-go/jwx/v2/jwa"
+	jwxkey "github.com/lestrrat-go/jwx/v2/jwk"
+	"github.com/lestrrat-go/jwx/v2/jws"
 
 	"github.com/caddybolt/caddy-bolt/auth"
 )
@@ -63,24 +61,40 @@ func newSecretSigner(k *key, secret []byte, configured []algorithm, typ string) 
 // tell it from the next one.
 func newPrivateSigner(k *key, private crypto.Signer, configured []algorithm, typ string) (*signingKey, error) {
 	alg := signingAlgorithm(k, configured)
-	members, thumbprint, err := publicMembers(private.Public())
+	signer, err := jws.NewSigner(jwa.SignatureAlgorithm(alg.String()))
+	if err != nil {
+		return nil, err
+	}
+	published, err := jwxkey.FromRaw(private.Public())
 	if err != nil {
 		return nil, err
 	}
 	kid := k.kid
 	if kid == "" {
-		kid = thumbprint
+		if kid, err = thumbprint(published); err != nil {
+			return nil, err
+		}
 	}
-	members["kid"], members["alg"], members["use"] = kid, alg.String(), "sig"
-	public, err := json.Marshal(map[string]any{"keys": []any{members}})
+	for name, value := range map[string]string{jwxkey.KeyIDKey: kid, jwxkey.AlgorithmKey: alg.String(), jwxkey.KeyUsageKey: "sig"} {
+		if err := published.Set(name, value); err != nil {
+			return nil, err
+		}
+	}
+	public, err := json.Marshal(map[string]any{"keys": []any{published}})
 	if err != nil {
 		return nil, err
 	}
 	return &signingKey{
 		header: encodeHeader(alg, typ, kid),
-		sign:   func(signed string) ([]byte, error) { return signWith(private, alg, signed) },
+		sign:   func(signed string) ([]byte, error) { return signer.Sign(view(signed), private) },
 		public: public,
 	}, nil
+}
+
+// thumbprint names a key by what it is (RFC 7638).
+func thumbprint(k jwxkey.Key) (string, error) {
+	sum, err := k.Thumbprint(crypto.SHA256)
+	return encode(sum), err
 }
 
 func encodeHeader(alg algorithm, typ, kid string) string {
@@ -89,72 +103,6 @@ func encodeHeader(alg algorithm, typ, kid string) string {
 	}
 	text, _ := json.Marshal(tokenHeader{alg.String(), typ, kid}) // three strings
 	return base64.RawURLEncoding.EncodeToString(text) + "."
-}
-
-// signWith signs as RFC 7518 says.
-func signWith(private crypto.Signer, alg algorithm, signed string) ([]byte, error) {
-	if alg == algEdDSA {
-		return private.Sign(rand.Reader, []byte(signed), crypto.Hash(0))
-	}
-	var buf [64]byte
-	sum := digest(&buf, alg.hash(), signed)
-	switch p := private.(type) {
-	case *ecdsa.PrivateKey:
-		r, s, err := ecdsa.Sign(rand.Reader, p, sum)
-		if err != nil {
-			return nil, err
-		}
-		size := (p.Params().BitSize + 7) / 8
-		signature := make([]byte, 2*size)
-		r.FillBytes(signature[:size])
-		s.FillBytes(signature[size:])
-		return signature, nil
-	case *rsa.PrivateKey:
-		if isPSS(alg) {
-			return rsa.SignPSS(rand.Reader, p, alg.hash(), sum, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
-		}
-		return rsa.SignPKCS1v15(nil, p, alg.hash(), sum)
-	default:
-		return nil, fmt.Errorf("keys of type %T do not sign", private)
-	}
-}
-
-// publicMembers returns the members of the JWK of a public key, and its
-// thumbprint (RFC 7638).
-func publicMembers(public crypto.PublicKey) (map[string]string, string, error) {
-	var members map[string]string
-	switch p := public.(type) {
-	case *rsa.PublicKey:
-		members = map[string]string{
-			"kty": "RSA",
-			"n":   encode(p.N.Bytes()),
-			"e":   encode(big.NewInt(int64(p.E)).Bytes()),
-		}
-	case *ecdsa.PublicKey:
-		point, err := p.Bytes() // 4, x, y
-		if err != nil {
-			return nil, "", err
-		}
-		half := (len(point) - 1) / 2
-		members = map[string]string{
-			"kty": "EC",
-			"crv": p.Params().Name,
-			"x":   encode(point[1 : 1+half]),
-			"y":   encode(point[1+half:]),
-		}
-	case ed25519.PublicKey:
-		members = map[string]string{"kty": "OKP", "crv": "Ed25519", "x": encode(p)}
-	default:
-		return nil, "", fmt.Errorf("keys of type %T have no JWK", public)
-	}
-	// What encoding/json writes for a map of the required members is what RFC
-	// 7638, section 3 asks for: sorted by name, without spaces.
-	required, err := json.Marshal(members)
-	if err != nil {
-		return nil, "", err
-	}
-	sum := sha256.Sum256(required)
-	return members, encode(sum[:]), nil
 }
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -5,15 +5,15 @@ package jwtauth
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/rsa"
 	_ "crypto/sha256" // the hashes of the table
 	_ "crypto/sha512"
 	"hash"
-	"math/big"
 	"sync"
+
+	"github.com/lestrrat-go/jwx/v2/jwa"
+	"github.com/lestrrat-go/jwx/v2/jws"
 )
 
 // verifier is the part of a key that checks signatures, made ready when the
@@ -23,7 +23,9 @@ type verifier interface {
 	verify(alg algorithm, signed string, signature []byte) bool
 }
 
-// macVerifier is a secret (RFC 7518, section 3.2).
+// macVerifier is a secret (RFC 7518, section 3.2). It does not go through jwx,
+// which keys an HMAC anew for every token and allocates eight times: here that
+// is done once, and a token costs none.
 type macVerifier struct {
 	pools [3]sync.Pool // of *macState; by hash
 }
@@ -62,50 +64,55 @@ func (v *macVerifier) sign(alg algorithm, signed string) ([]byte, error) {
 	return state.mac.Sum(nil), nil
 }
 
-// digest returns the hash of the text, in dst.
-func digest(dst *[64]byte, h crypto.Hash, signed string) []byte {
-	state := h.New()
-	state.Write(view(signed))
-	return state.Sum(dst[:0])
+// jwsVerifier is a public key whose signatures jwx checks (RFC 7518, sections
+// 3.3 and 3.4; RFC 8037, section 3.1). The verifiers are asked for once, when
+// the key is loaded: jwx keeps them in a table that anything in the process can
+// change.
+type jwsVerifier struct {
+	key       crypto.PublicKey
+	size      int                          // of a signature
+	verifiers [algorithmCount]jws.Verifier // nil for what the key does not serve
 }
 
-// rsaVerifier is an RSA key (RFC 7518, sections 3.3 and 3.5).
-type rsaVerifier struct{ key *rsa.PublicKey }
+// newJWSVerifier returns the verifier of a key that may be used with the
+// algorithms, whose signatures have so many bytes.
+func newJWSVerifier(key crypto.PublicKey, size int, algorithms algorithmSet) (*jwsVerifier, error) {
+	v := &jwsVerifier{key: key, size: size}
+	var err error
+	algorithms.each(func(alg algorithm) {
+		if isPSS(alg) || err != nil {
+			return
+		}
+		v.verifiers[alg], err = jws.NewVerifier(jwa.SignatureAlgorithm(alg.String()))
+	})
+	return v, err
+}
+
+func (v *jwsVerifier) verify(alg algorithm, signed string, signature []byte) bool {
+	verifier := v.verifiers[alg]
+	return verifier != nil && len(signature) == v.size &&
+		verifier.Verify(view(signed), signature, v.key) == nil
+}
+
+// rsaVerifier is an RSA key. What is signed with PS256, PS384 and PS512 is
+// checked here, because jwx takes a salt of any length and RFC 7518, section
+// 3.5 asks for that of the hash.
+type rsaVerifier struct {
+	*jwsVerifier
+	key *rsa.PublicKey
+}
 
 func (v rsaVerifier) verify(alg algorithm, signed string, signature []byte) bool {
-	if len(signature) != v.key.Size() {
+	if !isPSS(alg) {
+		return v.jwsVerifier.verify(alg, signed, signature)
+	}
+	if len(signature) != v.size {
 		return false
 	}
-	var buf [64]byte
-	sum := digest(&buf, alg.hash(), signed)
-	if isPSS(alg) {
-		return rsa.VerifyPSS(v.key, alg.hash(), sum, signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
-	}
-	return rsa.VerifyPKCS1v15(v.key, alg.hash(), sum, signature) == nil
+	h := alg.hash()
+	state := h.New()
+	state.Write(view(signed))
+	return rsa.VerifyPSS(v.key, h, state.Sum(nil), signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
 }
 
 func isPSS(alg algorithm) bool { return alg >= algPS256 && alg <= algPS512 }
-
-// ecVerifier is an elliptic curve key (RFC 7518, section 3.4).
-type ecVerifier struct {
-	key  *ecdsa.PublicKey
-	size int // of each of the two numbers of a signature
-}
-
-func (v ecVerifier) verify(alg algorithm, signed string, signature []byte) bool {
-	if len(signature) != 2*v.size {
-		return false
-	}
-	var buf [64]byte
-	var r, s big.Int
-	r.SetBytes(signature[:v.size])
-	s.SetBytes(signature[v.size:])
-	return ecdsa.Verify(v.key, digest(&buf, alg.hash(), signed), &r, &s)
-}
-
-// edVerifier is an Ed25519 key (RFC 8037, section 3.1).
-type edVerifier struct{ key ed25519.PublicKey }
-
-func (v edVerifier) verify(_ algorithm, signed string, signature []byte) bool {
-	return len(signature) == ed25519.SignatureSize && ed25519.Verify(v.key, view(signed), signature)
-}

@@ -72,13 +72,13 @@ func (r keyRules) newSecretKey(secret []byte, kid string, pin algorithmSet) (*ke
 // algorithms there are to choose from.
 func (r keyRules) newPublicKey(public crypto.PublicKey, kid string, pin algorithmSet) (*key, error) {
 	var algorithms algorithmSet
-	var v verifier
+	var size int // of a signature
 	switch p := public.(type) {
 	case *rsa.PublicKey:
 		if err := r.checkRSA(p); err != nil {
 			return nil, err
 		}
-		algorithms, v = familyRSA, rsaVerifier{p}
+		algorithms, size = familyRSA, p.Size()
 	case *ecdsa.PublicKey:
 		switch p.Curve {
 		case elliptic.P256():
@@ -90,12 +90,12 @@ func (r keyRules) newPublicKey(public crypto.PublicKey, kid string, pin algorith
 		default:
 			return nil, errors.New("elliptic curve keys are P-256, P-384 or P-521")
 		}
-		v = ecVerifier{p, (p.Params().BitSize + 7) / 8}
+		size = 2 * ((p.Params().BitSize + 7) / 8)
 	case ed25519.PublicKey:
 		if len(p) != ed25519.PublicKeySize {
 			return nil, fmt.Errorf("an Ed25519 public key has %d bytes, not %d", ed25519.PublicKeySize, len(p))
 		}
-		algorithms, v = familyEdDSA, edVerifier{p}
+		algorithms, size = familyEdDSA, ed25519.SignatureSize
 	default:
 		return nil, errors.New("keys are RSA, elliptic curve (P-256, P-384, P-521) or Ed25519")
 	}
@@ -111,6 +111,14 @@ func (r keyRules) newPublicKey(public crypto.PublicKey, kid string, pin algorith
 	material, err := x509.MarshalPKIXPublicKey(public) // fails for points that are not on the curve
 	if err != nil {
 		return nil, errors.New("the key is not valid")
+	}
+	checks, err := newJWSVerifier(public, size, algorithms)
+	if err != nil {
+		return nil, err
+	}
+	var v verifier = checks
+	if p, ok := public.(*rsa.PublicKey); ok {
+		v = rsaVerifier{checks, p}
 	}
 	return newKey(kid, algorithms, v, material), nil
 }
