@@ -6,6 +6,7 @@
 package secret
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -20,17 +21,24 @@ const redacted = "REDACTED"
 // Value is a secret. However it is printed, logged or encoded, it reads
 // REDACTED; Bytes alone gives it away.
 type Value struct {
-	bytes []byte
+	// A function, since package fmt prints what a field of a struct holds, and
+	// asks no method where the field is unexported, or for the verb %p.
+	reveal func() []byte
 }
 
 // New returns a secret of its own copy of b.
-func New(b []byte) Value { return Value{bytes: append([]byte(nil), b...)} }
+func New(b []byte) Value {
+	b = bytes.Clone(b)
+	return Value{reveal: func() []byte { return b }}
+}
 
 // Bytes returns the secret. It must not be changed.
-func (v Value) Bytes() []byte { return v.bytes }
-
-// Len returns its length in bytes.
-func (v Value) Len() int { return len(v.bytes) }
+func (v Value) Bytes() []byte {
+	if v.reveal == nil {
+		return nil
+	}
+	return v.reveal()
+}
 
 // String, GoString, Format, MarshalText, MarshalJSON and MarshalLogObject show
 // that there is a secret, and nothing of it.
