@@ -86,7 +86,7 @@ func TestConfigurationErrorsSayWhatIsWrong(t *testing.T) {
 		},
 		"public key that no algorithm uses": {
 			&JWT{Secret: secretRef, Public: []string{file("rsa2.pem", public)}, Algorithms: []string{"HS256", "ES256"}},
-			`public_keys[0]: no allowed algorithm can use this key`,
+			`public_keys[0]: "` + filepath.Join(dir, "rsa2.pem") + `": no allowed algorithm can use this key`,
 		},
 		"short secret": {
 			&JWT{Secret: "hex:" + strings.Repeat("ab", 31)}, `secret: a secret of 31 bytes is too short for HS256, which needs 32`,
@@ -121,23 +121,34 @@ func TestConfigurationErrorsSayWhatIsWrong(t *testing.T) {
 		"public key folder": {
 			&JWT{Public: []string{dir}}, `public_keys[0]: reading "` + dir + `": is a directory`,
 		},
+		"public key folder of any name": {
+			&JWT{Public: []string{"testdata"}}, `public_keys[0]: reading "testdata": is a directory`,
+		},
+		"public key in a placeholder": {
+			&JWT{Public: []string{"{file." + file("in.pem", private) + "}"}},
+			`public_keys[0]: "{file.` + filepath.Join(dir, "in.pem") + `}": holds a private key, which belongs to private_key`,
+		},
+		"private key file wrong": {
+			&JWT{Private: file("public.pem", public)},
+			`private_key: "` + filepath.Join(dir, "public.pem") + `": holds a PEM block of type "PUBLIC KEY", not PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY`,
+		},
 		"public key half written": {
-			&JWT{Public: []string{file("half.pem", public[:len(public)/2])}}, `public_keys[0]: holds a PEM block that is damaged or not complete`,
+			&JWT{Public: []string{file("half.pem", public[:len(public)/2])}}, `public_keys[0]: "` + filepath.Join(dir, "half.pem") + `": holds a PEM block that is damaged or not complete`,
 		},
 		"public key cut within its last line": {
 			&JWT{Public: []string{public[:len(public)-3]}}, `public_keys[0]: holds a PEM block that is damaged or not complete`,
 		},
 		"public key that is something else": {
-			&JWT{Public: []string{file("text.pem", "hello")}}, `public_keys[0]: holds no key in PEM`,
+			&JWT{Public: []string{file("text.pem", "hello")}}, `public_keys[0]: "` + filepath.Join(dir, "text.pem") + `": holds no key in PEM`,
 		},
 		"second public key wrong": {
-			&JWT{Public: []string{file("ok.pem", public), file("text2.pem", "hello")}}, `public_keys[1]: holds no key in PEM`,
+			&JWT{Public: []string{file("ok.pem", public), file("text2.pem", "hello")}}, `public_keys[1]: "` + filepath.Join(dir, "text2.pem") + `": holds no key in PEM`,
 		},
 		"two public keys in one": {
 			&JWT{Public: []string{public + public}}, `public_keys[0]: holds more than one key`,
 		},
 		"public key that is private": {
-			&JWT{Public: []string{file("private.pem", private)}}, `public_keys[0]: holds a private key, which belongs to private_key`,
+			&JWT{Public: []string{file("private.pem", private)}}, `public_keys[0]: "` + filepath.Join(dir, "private.pem") + `": holds a private key, which belongs to private_key`,
 		},
 		"PEM of another type": {
 			&JWT{Public: []string{"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"}},

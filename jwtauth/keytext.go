@@ -23,30 +23,45 @@ const maxKeyFile = 1 << 20
 // for such text, or the path of a file that holds it.
 type keyText struct {
 	data   []byte
-	inline bool // the configuration itself holds the key
+	inline bool   // the configuration itself holds the key
+	from   string // the path or the placeholder, as it is written; else empty
+}
+
+// located says in an error where the key comes from.
+func (t keyText) located(err error) error {
+	if t.from == "" {
+		return err
+	}
+	return fmt.Errorf("%q: %w", t.from, err)
 }
 
 // readKeyText resolves the option. No error quotes the text unless it reads
-// like a path: it may be a key that somebody forgot to dress up as PEM.
+// like a path or a file of that name was found: it may be a key that somebody
+// forgot to dress up as PEM.
 func readKeyText(text string) (keyText, error) {
 	if isJWKText(text) { // its braces are no placeholders
-		return keyText{[]byte(text), true}, nil
+		return keyText{data: []byte(text), inline: true}, nil
 	}
 	resolved, err := secret.Resolve(text)
 	if err != nil {
 		return keyText{}, err
 	}
 	if isJWKText(resolved) || strings.Contains(resolved, pemBegin) {
-		return keyText{[]byte(resolved), secret.IsInline(text)}, nil
+		key := keyText{data: []byte(resolved), inline: secret.IsInline(text)}
+		if isPlaceholder(text) {
+			key.from = text
+		}
+		return key, nil
 	}
 	data, err := readKeyFile(resolved)
 	if err != nil {
-		if !isPathLike(text) {
+		var path *fs.PathError
+		if missing := errors.As(err, &path) && path.Op == "open"; missing && !isPathLike(text) {
 			return keyText{}, fmt.Errorf("reading the file: %w (a key that is given as text begins with %s or is a JWK)", cause(err), strings.TrimSpace(pemBegin))
 		}
 		return keyText{}, fmt.Errorf("reading %q: %w", text, cause(err))
 	}
-	return keyText{data, false}, nil
+	return keyText{data: data, from: text}, nil
 }
 
 // readKeyFile reads a file of keys.
@@ -87,6 +102,11 @@ func isPathLike(text string) bool {
 		}
 	}
 	return strings.Contains(text, `:\`)
+}
+
+// isPlaceholder reports whether the text is one placeholder and nothing else.
+func isPlaceholder(text string) bool {
+	return strings.HasPrefix(text, "{") && strings.IndexByte(text, '}') == len(text)-1
 }
 
 // isJWKText tells a JSON object from a placeholder.

@@ -28,14 +28,14 @@ func (j *JWT) keySources(ctx caddy.Context, algorithms []algorithm, rules keyRul
 		}
 		k, private, err := rules.privateKey(text)
 		if err != nil {
-			return nil, fmt.Errorf("private_key: %w", err)
+			return nil, fmt.Errorf("private_key: %w", text.located(err))
 		}
 		if text.inline {
 			j.warnInline("private_key")
 		}
 		keys = append(keys, k)
 		if j.signing, err = newPrivateSigner(k, private, algorithms, j.Type); err != nil {
-			return nil, fmt.Errorf("private_key: %w", err)
+			return nil, fmt.Errorf("private_key: %w", text.located(err))
 		}
 	}
 	if j.Secret != "" || j.namesNoKey() {
@@ -52,7 +52,7 @@ func (j *JWT) keySources(ctx caddy.Context, algorithms []algorithm, rules keyRul
 		}
 		k, err := rules.publicKey(text)
 		if err != nil {
-			return nil, fmt.Errorf("public_keys[%d]: %w", i, err)
+			return nil, fmt.Errorf("public_keys[%d]: %w", i, text.located(err))
 		}
 		keys = append(keys, k)
 	}
