@@ -13,7 +13,7 @@ func TestFixedClockStandsStill(t *testing.T) {
 	at := time.Date(2026, 12, 31, 23, 59, 59, 0, time.UTC)
 	c := Fixed(at)
 	for range 2 {
-		if got := c.Now(); got != at {
+		if got := c.Now(); !got.Equal(at) {
 			t.Errorf("%v, want %v", got, at)
 		}
 	}
@@ -30,7 +30,7 @@ func TestClockAsksItsFunctionEachTime(t *testing.T) {
 	copied := c
 	for i := range 3 {
 		now = start.Add(time.Duration(i) * time.Hour)
-		if c.Now() != now || copied.Now() != now {
+		if !c.Now().Equal(now) || !copied.Now().Equal(now) {
 			t.Errorf("%v and %v, want %v", c.Now(), copied.Now(), now)
 		}
 	}

@@ -17,67 +17,83 @@ import (
 // token that lacks a claim, or a query, could fill the log. So an expression E
 // is rewritten into
 //
-//	(E) || ((!(E) || {failed}) && {verdict})
+//	(((E) && {held}) || !(E) || {failed}) && {verdict}
 //
 // which never fails. CEL's operators go on where one side decides by itself:
-//   - E is true: so is the whole.
-//   - E is false: !(E) decides before {failed} is read, {verdict} is false.
-//   - E fails: {failed} is read, notes it and is true; {verdict} is true, and
-//     the whole is true. The note makes an error of it.
+//   - E is true: {held} is read, notes it and is true; so is {verdict}.
+//   - E is false: !(E) decides before {failed} is read; {verdict} is false.
+//   - E fails: {held} is read, in vain; {failed} is read, notes it and is true;
+//     {verdict} is what the probe assumes. The note makes an error of it where
+//     the assumption matters.
 const (
-	failedKey  = "caddybolt.match.failed"
-	verdictKey = "caddybolt.match.verdict"
+	heldKey        = "caddybolt.match.held"
+	failedKey      = "caddybolt.match.failed"
+	failedInNotKey = "caddybolt.match.failed_in_not" // a match of E speaks against one of the set
+	verdictKey     = "caddybolt.match.verdict"
+	probeKey       = "caddybolt.match.probe"
 )
 
-func watchedExpression(expr string) string {
+func watchedExpression(expr string, inNot bool) string {
+	failed := failedKey
+	if inNot {
+		failed = failedInNotKey
+	}
 	// a comment at the end of the expression must not swallow what follows
-	return fmt.Sprintf("(%s\n) || ((!(%s\n) || {%s}) && {%s})", expr, expr, failedKey, verdictKey)
+	return fmt.Sprintf("(((%s\n) && {%s}) || !(%s\n) || {%s}) && {%s}", expr, heldKey, expr, failed, verdictKey)
 }
 
-// probe answers the two placeholders for one request.
+// probe answers the placeholders for one request.
 type probe struct {
+	favor   bool // what fails is assumed to be what makes a set match, or not to
 	failed  bool // an expression failed since this was reset
-	pending bool // {failed} was read, {verdict} was not
+	verdict bool // of the expression that is being evaluated
 }
 
 func (p *probe) get(key string) (any, bool) {
 	switch key {
+	case heldKey:
+		p.verdict = true
+		return true, true
 	case failedKey:
-		p.failed, p.pending = true, true
+		p.failed, p.verdict = true, p.favor
+		return true, true
+	case failedInNotKey:
+		p.failed, p.verdict = true, !p.favor
 		return true, true
 	case verdictKey:
-		verdict := p.pending
-		p.pending = false
+		verdict := p.verdict
+		p.verdict = false
 		return verdict, true
+	case probeKey:
+		return p, true
 	default:
 		return nil, false
 	}
 }
 
-// probeVar is the request variable that keeps the probe.
-const probeVar = "caddybolt.match"
-
-// probeOf returns the probe of the request, or nil for a request that has no
-// replacer.
+// probeOf returns the probe that answers for the request, or nil for a request
+// that has no replacer.
 func probeOf(r *http.Request) *probe {
 	ctx := r.Context()
-	if p, ok := caddyhttp.GetVar(ctx, probeVar).(*probe); ok {
-		return p
-	}
 	repl, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if !ok || ctx.Value(caddyhttp.VarsCtxKey) == nil {
 		return nil
 	}
-	p := new(probe)
-	repl.Map(p.get)
-	caddyhttp.SetVar(ctx, probeVar, p)
+	// The replacer asks the first that was mapped: no other may be trusted.
+	value, taken := repl.Get(probeKey)
+	if !taken {
+		repl.Map(new(probe).get)
+		value, _ = repl.Get(probeKey)
+	}
+	p, _ := value.(*probe)
 	return p
 }
 
 // watchExpressions returns the matcher sets with every expression rewritten,
 // those within Caddy's own "not" too, and whether there are any. Expressions are
-// compiled as they are first, so that an error shows what was written.
-func watchExpressions(ctx caddy.Context, sets caddyhttp.RawMatcherSets) (caddyhttp.RawMatcherSets, bool, error) {
+// compiled as they are first, so that an error shows what was written. With inNot
+// a match of the sets speaks against one of those that hold them.
+func watchExpressions(ctx caddy.Context, sets caddyhttp.RawMatcherSets, inNot bool) (caddyhttp.RawMatcherSets, bool, error) {
 	watched := false
 	out := make(caddyhttp.RawMatcherSets, len(sets))
 	for i, set := range sets {
@@ -87,10 +103,10 @@ func watchExpressions(ctx caddy.Context, sets caddyhttp.RawMatcherSets) (caddyht
 			var found bool
 			switch name {
 			case "expression":
-				raw, err = watchExpression(ctx, raw)
+				raw, err = watchExpression(ctx, raw, inNot)
 				found = true
 			case "not":
-				raw, found, err = watchNot(ctx, raw)
+				raw, found, err = watchNot(ctx, raw, inNot)
 			}
 			if err != nil {
 				return nil, false, err
@@ -104,7 +120,7 @@ func watchExpressions(ctx caddy.Context, sets caddyhttp.RawMatcherSets) (caddyht
 
 // watchExpression rewrites one expression: a text, or an object with a name for
 // the captures of regular expressions.
-func watchExpression(ctx caddy.Context, raw json.RawMessage) (json.RawMessage, error) {
+func watchExpression(ctx caddy.Context, raw json.RawMessage, inNot bool) (json.RawMessage, error) {
 	var m struct {
 		Expr string `json:"expr"`
 		Name string `json:"name"`
@@ -118,16 +134,16 @@ func watchExpression(ctx caddy.Context, raw json.RawMessage) (json.RawMessage, e
 	if err := written.Provision(ctx); err != nil {
 		return nil, fmt.Errorf("expression: %w", err)
 	}
-	return json.Marshal(caddyhttp.MatchExpression{Expr: watchedExpression(m.Expr), Name: m.Name})
+	return json.Marshal(caddyhttp.MatchExpression{Expr: watchedExpression(m.Expr, inNot), Name: m.Name})
 }
 
 // watchNot rewrites the expressions within Caddy's matcher "not".
-func watchNot(ctx caddy.Context, raw json.RawMessage) (json.RawMessage, bool, error) {
+func watchNot(ctx caddy.Context, raw json.RawMessage, inNot bool) (json.RawMessage, bool, error) {
 	var sets caddyhttp.RawMatcherSets
 	if err := json.Unmarshal(raw, &sets); err != nil {
 		return nil, false, fmt.Errorf("not: %w", err)
 	}
-	sets, watched, err := watchExpressions(ctx, sets)
+	sets, watched, err := watchExpressions(ctx, sets, !inNot)
 	if err != nil {
 		return nil, false, err
 	}

@@ -41,7 +41,7 @@ func Load(ctx caddy.Context, raw caddyhttp.RawMatcherSets) (*Sets, error) {
 		return s, nil
 	}
 	var err error
-	if s.Raw, s.watched, err = watchExpressions(ctx, raw); err != nil {
+	if s.Raw, s.watched, err = watchExpressions(ctx, raw, false); err != nil {
 		return nil, err
 	}
 	mods, err := ctx.LoadModule(s, "Raw")
@@ -64,11 +64,50 @@ func (s *Sets) Match(r *http.Request) (bool, error) {
 		if p = probeOf(r); p == nil {
 			return false, ErrNotPrepared
 		}
-		p.failed = false
 	}
-	matches, err := s.sets.AnyMatchWithError(r)
-	if err != nil || p != nil && p.failed {
+	for _, set := range s.sets {
+		if matches, err := matchSet(r, set, p); matches || err != nil {
+			return matches, err
+		}
+	}
+	return len(s.sets) == 0, nil
+}
+
+// matchSet reports whether every matcher of the set matches. Caddy walks them in
+// random order, so what one says that fails must not depend on which is asked
+// first: the failure counts unless the others decide whatever it might have said.
+func matchSet(r *http.Request, set caddyhttp.MatcherSet, p *probe) (bool, error) {
+	matches, err := ask(r, set, p, true)
+	switch {
+	case !matches:
+		return false, nil
+	case err != nil:
+		return false, ErrFailed
+	case p == nil || !p.failed:
+		return true, nil
+	}
+	if matches, err = ask(r, set, p, false); !matches || err != nil {
 		return false, ErrFailed
 	}
-	return matches, nil
+	return true, nil
+}
+
+// ask reports whether every matcher of the set matches, apart from those that
+// return an error, which is the error of a match. Expressions that fail are
+// assumed to favor a match, or not to.
+func ask(r *http.Request, set caddyhttp.MatcherSet, p *probe, favor bool) (bool, error) {
+	if p != nil {
+		*p = probe{favor: favor}
+	}
+	var failed error
+	for i := range set {
+		matches, err := set[i : i+1].MatchWithError(r)
+		switch {
+		case err != nil:
+			failed = err
+		case !matches:
+			return false, nil
+		}
+	}
+	return true, failed
 }
