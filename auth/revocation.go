@@ -46,8 +46,12 @@ type Revocation struct {
 	Until time.Time
 }
 
+// keepAfterExpiry is how long an entry is kept at least after its token has
+// expired: a reload may raise the leeway, and the token must not come back.
+const keepAfterExpiry = 24 * time.Hour
+
 // RevokeIn ends the token in the store for as long as it could be accepted,
-// which is leeway longer than it says. Its session, if it has one, ends for the
+// which is leeway longer than it says, and for a day at least. Its session, if it has one, ends for the
 // default lifetime of the store: other tokens of it may live longer than this.
 //
 // It is what a log-out does. Stores do not call it.
@@ -55,7 +59,7 @@ func RevokeIn(ctx context.Context, store RevocationStore, token TokenRef, leeway
 	if token.ID != "" || token.SessionID == "" {
 		var until time.Time
 		if !token.ExpiresAt.IsZero() {
-			until = token.ExpiresAt.Add(leeway)
+			until = token.ExpiresAt.Add(max(leeway, keepAfterExpiry))
 			if soon := time.Now().Add(time.Minute); until.Before(soon) {
 				until = soon // it was accepted a moment ago, whatever the clocks say
 			}

@@ -29,6 +29,22 @@ func (w *written) Revoke(_ context.Context, token auth.TokenRef, until time.Time
 	return w.fail
 }
 
+// A reload may raise the leeway after the log-out: a token that was refused for
+// its age must not come back unrevoked.
+func TestRevokeInLastsADayOrTheLeewayIfThatIsLonger(t *testing.T) {
+	t.Parallel()
+	exp := time.Now().Add(time.Hour)
+	for leeway, kept := range map[time.Duration]time.Duration{0: 24 * time.Hour, 48 * time.Hour: 48 * time.Hour} {
+		w := new(written)
+		if err := auth.RevokeIn(t.Context(), w, auth.TokenRef{ID: "a", ExpiresAt: exp}, leeway); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.calls[0].until; !got.Equal(exp.Add(kept)) {
+			t.Errorf("leeway %s: until %s after the end", leeway, got.Sub(exp))
+		}
+	}
+}
+
 func TestRevokeInCoversLeewayAndTheWholeSession(t *testing.T) {
 	t.Parallel()
 	user := auth.UserRef{Issuer: "x", ID: "1"}
@@ -39,7 +55,7 @@ func TestRevokeInCoversLeewayAndTheWholeSession(t *testing.T) {
 	}{
 		"token": {
 			auth.TokenRef{ID: "a", User: user, ExpiresAt: exp},
-			[]writtenCall{{auth.TokenRef{ID: "a", User: user, ExpiresAt: exp}, exp.Add(30 * time.Second)}},
+			[]writtenCall{{auth.TokenRef{ID: "a", User: user, ExpiresAt: exp}, exp.Add(24 * time.Hour)}},
 		},
 		"token that never ends": {
 			auth.TokenRef{ID: "a", User: user},
@@ -49,7 +65,7 @@ func TestRevokeInCoversLeewayAndTheWholeSession(t *testing.T) {
 		"token of a session": {
 			auth.TokenRef{ID: "a", SessionID: "s", User: user, ExpiresAt: exp},
 			[]writtenCall{
-				{auth.TokenRef{ID: "a", User: user, ExpiresAt: exp}, exp.Add(30 * time.Second)},
+				{auth.TokenRef{ID: "a", User: user, ExpiresAt: exp}, exp.Add(24 * time.Hour)},
 				{auth.TokenRef{SessionID: "s", User: user}, time.Time{}},
 			},
 		},

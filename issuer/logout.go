@@ -29,14 +29,8 @@ func init() {
 	caddy.RegisterModule(Logout{})
 }
 
-const (
-	// revokeTimeout bounds how long a log-out waits for the store.
-	revokeTimeout = 2 * time.Second
-
-	// defaultLeeway is how long a token is assumed to be accepted after its
-	// end when the auth handler does not say.
-	defaultLeeway = 5 * time.Minute
-)
+// revokeTimeout bounds how long a log-out waits for the store.
+const revokeTimeout = 2 * time.Second
 
 // Logout is a log-out endpoint. It stands behind "auth" and revokes the token
 // that the request was accepted with, on every node that shares the revocation
@@ -169,7 +163,7 @@ func (l *Logout) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 func (l *Logout) revoke(r *http.Request, token auth.TokenRef) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), revokeTimeout)
 	defer cancel()
-	late := defaultLeeway
+	var late time.Duration
 	if from, ok := caddyhttp.GetVar(r.Context(), auth.RequestVar).(leeway); ok {
 		late = from.Leeway()
 	}
