@@ -95,7 +95,7 @@ func checkName(name string) error {
 
 // prepare checks the key. No error shows any of it but its name.
 func (k *Key) prepare(p *prepared, maxSize int) error {
-	value, err := resolve(k.Key)
+	value, err := secret.Resolve(k.Key)
 	if err != nil {
 		return err
 	}
@@ -136,16 +136,6 @@ func (k *Key) prepare(p *prepared, maxSize int) error {
 	}
 	p.expired = auth.InvalidFor(p.identity.ID, auth.ReasonAPIKeyExpired, "")
 	return nil
-}
-
-// resolve replaces placeholders. What stands in braces and is no placeholder of
-// the environment or a file may be a piece of a key, and is not shown.
-func resolve(value string) (string, error) {
-	out, err := secret.Resolve(value)
-	if err != nil && !errors.Is(err, secret.ErrEmpty) && !strings.Contains(err.Error(), "{env.") && !strings.Contains(err.Error(), "{file.") {
-		err = errors.New("it holds braces that are no placeholder: write \\{ for a brace")
-	}
-	return out, err
 }
 
 // claims are the metadata, without the blanks between them.

@@ -98,7 +98,7 @@ func TestConfigurationErrorsSayWhatIsWrong(t *testing.T) {
 			&JWT{Secret: "{env.CADDYBOLT_NOT_SET}"}, `secret: evaluated placeholder {env.CADDYBOLT_NOT_SET} is empty`,
 		},
 		"unknown placeholder": {
-			&JWT{Secret: "{nothing.like.this}"}, `secret: unrecognized placeholder {nothing.like.this}`,
+			&JWT{Secret: "a{nothing.like.this}b"}, `secret: it holds braces that are no placeholder: write \{ for a brace`,
 		},
 		"blank secret":   {&JWT{Secret: "  "}, `secret: resolves to an empty value`},
 		"no base64":      {&JWT{Secret: "base64:*"}, `secret: what follows base64: is not base64`},

@@ -67,11 +67,14 @@ func TestResolve(t *testing.T) { // not parallel: it sets the environment
 		{"file, empty", empty, empty + " is empty"},
 		{"file, a line break", file("newline", "\n"), " is empty"},
 		{"file, blank", file("blank", "  \n \n"), ErrEmpty.Error()},
-		{"unknown", "{evn.SECRET_TEST_SET}", "unrecognized placeholder {evn.SECRET_TEST_SET}"},
-		{"of a request", "{http.request.header.X-Secret}", "unrecognized placeholder {http.request.header.X-Secret}"},
-		{"no name at all", "{}", "unrecognized placeholder {}"},
-		{"unknown, behind a known one", "{env.SECRET_TEST_SET}{nothing}", "unrecognized placeholder {nothing}"},
-		{"of the Caddyfile, too late", "{$SECRET_TEST_SET}", "unrecognized placeholder {$SECRET_TEST_SET}"},
+		{"unknown", "{evn.SECRET_TEST_SET}", errBraces.Error()},
+		{"of a request", "{http.request.header.X-Secret}", errBraces.Error()},
+		{"no name at all", "{}", errBraces.Error()},
+		{"unknown, behind a known one", "{env.SECRET_TEST_SET}{nothing}", errBraces.Error()},
+		{"a secret with braces", "hunter2{hunter2}b", errBraces.Error()},
+		{"a secret with braces around a placeholder", "{hunter2{env.SECRET_TEST_SET}", errBraces.Error()},
+		{"a secret with many braces", strings.Repeat("{hunter2", 200), errBraces.Error()},
+		{"of the Caddyfile, too late", "{$SECRET_TEST_SET}", errBraces.Error()},
 	} {
 		got, err := Resolve(tc.text)
 		if got != "" || err == nil || !strings.Contains(err.Error(), tc.want) {

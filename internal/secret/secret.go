@@ -55,17 +55,23 @@ func (Value) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 // ErrEmpty is the error of a secret that resolves to nothing.
 var ErrEmpty = errors.New("resolves to an empty value")
 
+var errBraces = errors.New("it holds braces that are no placeholder: write \\{ for a brace")
+
 // Resolve returns the text with Caddy's global placeholders, such as
 // {env.SECRET_KEY} and {file./run/secrets/key}, replaced by what they stand
 // for. Call it in Provision, once. A placeholder that is unknown or empty is
-// an error, which names the placeholder and never a value.
+// an error, which never shows a value. It names a placeholder that is empty, and
+// not one that is unknown: such braces may be a piece of the secret itself.
 func Resolve(text string) (string, error) {
 	if text == "" {
 		return "", ErrEmpty
 	}
 	out, err := caddy.NewReplacer().ReplaceOrErr(text, true, true)
 	if err != nil {
-		return "", err
+		if strings.HasPrefix(err.Error(), "evaluated placeholder {") { // a known one
+			return "", err
+		}
+		return "", errBraces
 	}
 	if strings.TrimSpace(out) == "" {
 		return "", ErrEmpty
