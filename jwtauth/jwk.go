@@ -133,26 +133,23 @@ func (j *jwk) checked(private bool) (map[string]string, error) {
 	if private {
 		members["d"] = j.D
 	}
-	for name, text := range members {
-		b, err := number(text)
-		if err != nil {
+	for _, text := range members {
+		if _, err := number(text); err != nil {
 			return nil, err
-		}
-		if name == "e" && new(big.Int).SetBytes(b).BitLen() > 31 {
-			return nil, errRSA // jwx would cut it off
 		}
 	}
 	members["kty"] = j.Type
 	if j.Type != "RSA" {
 		members["crv"] = j.Curve
+	} else if e, _ := number(j.E); new(big.Int).SetBytes(e).BitLen() > 31 {
+		return nil, errRSA // jwx would cut the exponent off
 	}
 	return members, nil
 }
 
 // parsed lets jwx make the key. What jwx reads is written anew from the members
-// that were checked: left to itself it takes the last of two equal members,
-// every alphabet of base64 and what "x5c" says. Its errors may quote a member
-// and are not shown.
+// that were checked: left to itself it takes the last of two equal members and
+// every alphabet of base64. Its errors may quote a member and are not shown.
 func (j *jwk) parsed(private bool) (any, error) {
 	members, err := j.checked(private)
 	if err != nil {
@@ -166,11 +163,14 @@ func (j *jwk) parsed(private bool) (any, error) {
 	if err != nil {
 		return nil, errMember
 	}
-	if parsed.Validate() != nil { // RFC 7518, section 6.2.1.2: exactly the size
+	if parsed.Validate() != nil { // RFC 7518, sections 6.2.1.2 and 6.2.2.1: exactly the size
+		if private {
+			return nil, errTwoParts
+		}
 		return nil, errCurve
 	}
 	var key any
-	if parsed.Raw(&key) != nil { // an Ed25519 key of two parts
+	if parsed.Raw(&key) != nil { // Ed25519, whose halves jwx compares
 		return nil, errTwoParts
 	}
 	return key, nil
