@@ -24,5 +24,6 @@ var (
 	errIssuerType = auth.Invalid(auth.ReasonMalformedToken, `claim "iss": not text`)
 	errLocal      = auth.Invalid(auth.ReasonWrongIssuer, `claim "iss": reserved for credentials that are no tokens`)
 	errUnknownKey = auth.Invalid(auth.ReasonUnknownKey, `no key has this "kid"`)
+	errNoKID      = auth.Invalid(auth.ReasonUnknownKey, `the header has no "kid" and there are more than 4 keys for its "alg"`)
 	errSignature  = auth.Invalid(auth.ReasonBadSignature, "no key verifies the signature")
 )

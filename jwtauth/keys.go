@@ -34,11 +34,16 @@ func newKey(kid string, algorithms algorithmSet, v verifier, material []byte) *k
 	return k
 }
 
+// maxUnnamed is how many keys with a kid there may be for a token that has
+// none.
+const maxUnnamed = 4
+
 // keySet is the keys of one block, of all its sources, at one moment. It is
 // immutable.
 type keySet struct {
 	keys       []*key
-	algorithms algorithmSet // that at least one key serves
+	algorithms algorithmSet        // that at least one key serves
+	named      [algorithmCount]int // how many keys with a kid serve each
 
 	// identity is that of the block and these keys: what was accepted under one
 	// identity says nothing under another.
@@ -52,6 +57,9 @@ func newKeySet(keys []*key, fingerprint [sha256.Size]byte) *keySet {
 	h.Write(fingerprint[:])
 	for _, k := range keys {
 		set.algorithms |= k.algorithms
+		if k.kid != "" {
+			k.algorithms.each(func(alg algorithm) { set.named[alg]++ })
+		}
 		h.Write(k.fingerprint[:])
 	}
 	h.Sum(set.identity[:0])
@@ -60,13 +68,15 @@ func newKeySet(keys []*key, fingerprint [sha256.Size]byte) *keySet {
 
 // verify checks the signature with the keys that the token's "kid" and "alg"
 // leave. A key without a kid is tried whatever the token's says, a token
-// without one with every key of the right kind. It never tries a key with an
-// algorithm that the key was not configured for.
+// without one with every key of the right kind, unless those with a kid are
+// too many: a token that says nothing must not cost dozens of signatures. It
+// never tries a key with an algorithm that the key was not configured for.
 func (s *keySet) verify(h *header, signed string, signature []byte) error {
 	tried, otherUse := false, false
+	tooMany := !h.withKid && s.named[h.alg] > maxUnnamed
 	for _, k := range s.keys {
 		named := k.kid != "" && h.withKid
-		if named && k.kid != string(h.kid) {
+		if named && k.kid != string(h.kid) || tooMany && k.kid != "" {
 			continue
 		}
 		if !k.algorithms.has(h.alg) {
@@ -79,6 +89,8 @@ func (s *keySet) verify(h *header, signed string, signature []byte) error {
 		}
 	}
 	switch {
+	case tooMany:
+		return errNoKID
 	case tried:
 		return errSignature
 	case otherUse:
