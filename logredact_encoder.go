@@ -4,12 +4,12 @@
 package caddybolt
 
 import (
-	"bytes"
-	"encoding/json"
+	"slices"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"go.uber.org/zap/buffer"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddybolt/caddy-bolt/internal/redact"
 )
@@ -57,6 +57,9 @@ func (o redactingObject) AddBinary(key string, value []byte) {
 }
 
 func (o redactingObject) AddArray(key string, array zapcore.ArrayMarshaler) error {
+	if values, ok := array.(caddyhttp.LoggableStringArray); ok {
+		return o.ObjectEncoder.AddArray(key, cleanStrings(key, values))
+	}
 	return o.ObjectEncoder.AddArray(key, redactedArray{key, array})
 }
 
@@ -120,102 +123,33 @@ func (r redactedArray) MarshalLogArray(enc zapcore.ArrayEncoder) error {
 	return r.array.MarshalLogArray(redactingArray{enc, r.key})
 }
 
+// cleanStrings returns the values of a header without credentials. The type
+// stays, since Caddy's filters look into an array of this type alone: whatever
+// else they are given, they let pass.
+func cleanStrings(key string, values caddyhttp.LoggableStringArray) caddyhttp.LoggableStringArray {
+	names := redact.Current()
+	var out caddyhttp.LoggableStringArray
+	for i, value := range values {
+		clean := names.Field(key, value)
+		if clean != value && out == nil {
+			out = slices.Clone(values) // the request's own header
+		}
+		if out != nil {
+			out[i] = clean
+		}
+	}
+	if out == nil {
+		return values
+	}
+	return out
+}
+
 func cleanBytes(key string, value []byte) []byte {
 	text := string(value)
 	if clean := redact.Current().Field(key, text); clean != text {
 		return []byte(clean)
 	}
 	return value
-}
-
-// cleanReflected returns the value without credentials. Loggers encode such a
-// value as JSON, so that is where the names of its fields are found. A value
-// that holds no credential is returned as it is.
-func cleanReflected(key string, value any) (any, error) {
-	switch value.(type) {
-	case nil, bool, int, int64, uint64, float64:
-		return value, nil
-	}
-	raw, err := json.Marshal(value)
-	if err != nil {
-		return nil, err
-	}
-	var out bytes.Buffer
-	c := jsonCleaner{
-		names: redact.Current(),
-		dec:   jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)),
-		enc:   jsontext.NewEncoder(&out, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)),
-	}
-	if err := c.value(key); err != nil {
-		return redact.Text, nil //nolint:nilerr // it cannot be looked into, so none of it is shown
-	}
-	if !c.changed {
-		return value, nil
-	}
-	return json.RawMessage(out.Bytes()), nil
-}
-
-// jsonCleaner copies JSON.
-type jsonCleaner struct {
-	names   *redact.Set
-	dec     *jsontext.Decoder
-	enc     *jsontext.Encoder
-	changed bool
-}
-
-// value copies one value, a field of that name.
-func (c *jsonCleaner) value(key string) error {
-	switch c.dec.PeekKind() {
-	case '"':
-		token, err := c.dec.ReadToken()
-		if err != nil {
-			return err
-		}
-		text := token.String()
-		clean := c.names.Field(key, text)
-		c.changed = c.changed || clean != text
-		return c.enc.WriteToken(jsontext.String(clean))
-	case '{', '[':
-		return c.compound(key)
-	default:
-		value, err := c.dec.ReadValue()
-		if err != nil {
-			return err
-		}
-		return c.enc.WriteValue(value)
-	}
-}
-
-// compound copies an object or an array.
-func (c *jsonCleaner) compound(key string) error {
-	begin, err := c.dec.ReadToken()
-	if err != nil {
-		return err
-	}
-	isObject := begin.Kind() == '{'
-	if err := c.enc.WriteToken(begin); err != nil {
-		return err
-	}
-	for kind := c.dec.PeekKind(); kind != '}' && kind != ']'; kind = c.dec.PeekKind() {
-		if isObject {
-			name, err := c.dec.ReadToken()
-			if err != nil {
-				return err
-			}
-			key = name.String()
-			if err := c.enc.WriteToken(jsontext.String(key)); err != nil {
-				return err
-			}
-		}
-		if err := c.value(key); err != nil {
-			return err
-		}
-	}
-	end, err := c.dec.ReadToken()
-	if err != nil {
-		return err
-	}
-	return c.enc.WriteToken(end)
 }
 
 // Interface guards

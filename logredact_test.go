@@ -125,6 +125,11 @@ var entries = map[string]func(*zap.Logger){
 			"REQUEST_URI": "/?" + logQuery + "=" + logSecret, "HTTP_COOKIE": logCookie + "=" + logSecret,
 		}))
 	},
+	"FastCGI, cookies in two lines": func(l *zap.Logger) {
+		l.Debug("agent", zap.Object("env", environment{
+			"HTTP_COOKIE": logCookie + "=x; a=1, " + logCookie + "=\"" + logSecret + "\"",
+		}))
+	},
 	"text":         func(l *zap.Logger) { l.Info("agent", zap.String("uri", "/?"+logQuery+"="+logSecret)) },
 	"bytes":        func(l *zap.Logger) { l.Info("agent", zap.ByteString("uri", []byte("/?"+logQuery+"="+logSecret))) },
 	"a stringer":   func(l *zap.Logger) { l.Info("agent", zap.Stringer("uri", stringer("/?"+logQuery+"="+logSecret))) },
@@ -163,6 +168,12 @@ var entries = map[string]func(*zap.Logger){
 	},
 	"anything: a map in a list": func(l *zap.Logger) {
 		l.Info("agent", zap.Any("all", []any{1, nil, map[string]any{"x-logged-key": []string{logSecret}, "n": 1.5}}))
+	},
+	"anything: text": func(l *zap.Logger) { l.Info("agent", zap.Reflect("uri", "/?"+logQuery+"="+logSecret)) },
+	"anything: a configuration": func(l *zap.Logger) {
+		l.Debug("agent", zap.Reflect("http", map[string]any{"handle": []any{map[string]any{
+			"secret": logSecret, "private_key": logSecret, "keys": []any{map[string]any{"key": logSecret, "id": "ci"}},
+		}}}))
 	},
 	"anything: raw JSON": func(l *zap.Logger) {
 		l.Info("agent", zap.Any("raw", json.RawMessage(`{"a":{"X-LOGGED-KEY":"`+logSecret+`"},"a":"\u003c"}`)))
@@ -224,8 +235,7 @@ type point struct {
 func TestLogsKeepEverythingElse(t *testing.T) {
 	t.Parallel()
 	r := httptest.NewRequest(http.MethodPost, "/p/q?a=%20b&c=<d>", nil)
-	r.Header.Set("User-Agent", "agent/1.0 \"quoted\" \x01 \xff")
-	r.Header.Set("Authorization", "Basic x")
+	r.Header.Set("User-Agent", "agent/1.0 \"quoted\" \x01 \xff") // alone, because a map has no order
 	r.TransferEncoding = []string{"chunked"}
 	fields := []zap.Field{
 		zap.Object("request", caddyhttp.LoggableHTTPRequest{Request: r}),
@@ -235,6 +245,12 @@ func TestLogsKeepEverythingElse(t *testing.T) {
 		zap.Duration("duration", time.Second), zap.Time("time", time.Unix(1, 2)), zap.Times("times", []time.Time{time.Unix(3, 4)}),
 		zap.Binary("binary", []byte{0, 1, 255}), zap.ByteString("bytes", []byte("b")), zap.Strings("none", nil), zap.Ints("ints", []int{1, 2}),
 		zap.Error(errors.New("oh")), zap.Any("nil", nil), zap.Any("point", point{1, 2, "<&>"}), zap.Any("map", map[string]any{"b": 1, "a": []any{}}),
+		zap.Object("resp_headers", caddyhttp.LoggableHTTPHeader{Header: http.Header{"Authorization": {"Basic x"}}}),
+		zap.Inline(zapcore.ObjectMarshalerFunc(func(enc zapcore.ObjectEncoder) error {
+			return errors.Join(
+				enc.AddArray("Accept", caddyhttp.LoggableStringArray{"*/*", "a=b"}),
+				enc.AddArray("Empty", caddyhttp.LoggableStringArray{}), enc.AddArray("Nil", caddyhttp.LoggableStringArray(nil)))
+		})), zap.Reflect("text", "/?a=b"),
 		zap.Any("points", []*point{{3, 4, ""}, nil}), zap.Skip(), zap.Namespace("deep"), zap.String("x", "y"),
 	}
 	for _, format := range []string{`{"format":"json"}`, `{"format":"console"}`, `{"format":"filter","fields":{"int":{"filter":"delete"}}}`} {
@@ -244,21 +260,7 @@ func TestLogsKeepEverythingElse(t *testing.T) {
 			logger.WithOptions(clock).Named("name").With(fields[:3]...).Warn("message = one", fields[3:]...)
 			logger.WithOptions(clock).Info("message two", zap.Int("n", 1)) // fields of the first do not show up again
 		}
-		plain := func(s string) string { // headers are a map, in any order
-			lines := strings.Split(s, "\n")
-			for i, line := range lines {
-				if at := strings.Index(line, `"headers":{`); at >= 0 {
-					end := at + strings.Index(line[at:], "}")
-					parts := strings.SplitAfter(line[at+len(`"headers":{`):end], "],")
-					if strings.HasPrefix(parts[0], `"User`) && len(parts) == 2 {
-						parts[0], parts[1] = parts[1]+",", strings.TrimSuffix(parts[0], ",")
-					}
-					lines[i] = line[:at] + strings.Join(parts, "") + line[end:]
-				}
-			}
-			return strings.Join(lines, "\n")
-		}
-		want, got := plain(logged(l.wrapped.Clone(), log)), plain(logged(l, log))
+		want, got := logged(l.wrapped.Clone(), log), logged(l, log)
 		if got != want {
 			t.Errorf("%s:\ngot  %s\nwant %s", format, got, want)
 		}

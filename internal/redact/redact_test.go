@@ -122,6 +122,43 @@ func TestCookiesLoseListedOnes(t *testing.T) {
 	}
 }
 
+// FastCGI joins the Cookie lines of a request with ", ", and a value may hold
+// that, too. Attack: the session cookie is sent in a line of its own.
+func TestCookieOfAnyLineIsFoundInCGI(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ name, in, want string }{
+		{"one line", "a=1; session=abc; b=2", "a=1; session=REDACTED; b=2"},
+		{"second line", "a=1, session=abc", "a=1, session=REDACTED"},
+		{"both lines", `session=abc; a=1, session="d e"; b=2`, "session=REDACTED; a=1, session=REDACTED; b=2"},
+		{"third line", "a=1, b=2, session=abc", "a=1, b=2, session=REDACTED"},
+		{"line that ends in a semicolon", "a=1;, session=abc", "a=1;, session=REDACTED"},
+		{"empty line", ", session=abc", ", session=REDACTED"},
+		{"blank before the equals sign", "a=1, session =abc", "a=1, session =REDACTED"},
+		{"no cookie before it", "a, session=abc", "a, session=REDACTED"},
+		{"value with a comma", `session="abc, def"; a=1`, "session=REDACTED; a=1"},
+		{"value that looks like a cookie", `session="abc, def=ghi"; a=1`, "session=REDACTED; a=1"},
+		{"value that begins with a comma", "session=, abc; a=1", "session=REDACTED; a=1"},
+		{"parameter before it", "back=/p?key=abc, session=def; a=1", "back=/p?key=REDACTED, session=REDACTED; a=1"},
+		{"parameter with a comma", "back=/p?key=abc, def; a=1", "back=/p?key=REDACTED; a=1"},
+		{"control: others", "a=1, b=2; mysession=abc, session, Session=d", "a=1, b=2; mysession=abc, session, Session=d"},
+		{"control: empty", "a=1, session=; b=2", "a=1, session=; b=2"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			got := listed.Field("HTTP_COOKIE", tc.in)
+			if got != tc.want {
+				t.Errorf("got  %q\nwant %q", got, tc.want)
+			}
+			if again := listed.Field("HTTP_COOKIE", got); again != got {
+				t.Errorf("a second time: %q", again)
+			}
+		})
+	}
+	if got, want := listed.Field("Cookie", "a=1, session=abc"), "a=1, session=abc"; got != want {
+		t.Errorf("in a header that is one cookie: %q, want %q", got, want)
+	}
+}
+
 func TestFieldsAreReadByTheirName(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ key, value, want string }{

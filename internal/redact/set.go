@@ -126,12 +126,15 @@ func (s *Set) Field(key, value string) string {
 	if len(s.sources) == 0 || value == "" {
 		return value
 	}
-	if rest, ok := strings.CutPrefix(key, "HTTP_"); ok {
+	rest, cgi := strings.CutPrefix(key, "HTTP_")
+	if cgi {
 		key = strings.ReplaceAll(rest, "_", "-")
 	}
 	switch {
 	case s.Header(key):
 		return Text
+	case cgi && strings.EqualFold(key, "Cookie"):
+		return s.joinedCookies(value)
 	case strings.EqualFold(key, "Cookie"):
 		return s.Cookies(value)
 	case strings.EqualFold(key, "Set-Cookie"):
@@ -150,6 +153,39 @@ func (s *Set) Cookies(line string) string {
 	return strings.Join(parts, ";")
 }
 
+// joinedCookies returns the variable HTTP_COOKIE without credentials. It holds
+// all Cookie lines of the request, joined with ", ": a cookie begins after that,
+// too.
+func (s *Set) joinedCookies(lines string) string {
+	parts := strings.Split(lines, ";")
+	for i, part := range parts {
+		parts[i] = s.joinedCookie(part)
+	}
+	return strings.Join(parts, ";")
+}
+
+// joinedCookie cleans the end of one line and the beginning of the next, or a
+// cookie whose value holds ", ". These look alike, so what follows a credential
+// goes with it.
+func (s *Set) joinedCookie(part string) string {
+	for from := 0; ; {
+		pair, _, more := strings.Cut(part[from:], ", ")
+		name, _, ok := strings.Cut(pair, "=")
+		value := from + len(name) + len("=")
+		if ok && s.isCookie(name) && value < len(part) {
+			before := ""
+			if from > 0 {
+				before = s.cookie(part[:from-len(", ")]) + ", "
+			}
+			return before + name + "=" + Text
+		}
+		if !more {
+			return s.cookie(part)
+		}
+		from += len(pair) + len(", ")
+	}
+}
+
 // SetCookie returns the value of a Set-Cookie header without credentials.
 func (s *Set) SetCookie(line string) string {
 	pair, attributes, more := strings.Cut(line, ";")
@@ -166,8 +202,14 @@ func (s *Set) cookie(pair string) string {
 	if !ok || value == "" {
 		return pair
 	}
-	if _, listed := s.cookies[strings.Trim(name, " \t")]; listed {
+	if s.isCookie(name) {
 		return name + "=" + Text
 	}
 	return name + "=" + s.Text(value)
+}
+
+// isCookie reports whether the cookie of that name holds a credential.
+func (s *Set) isCookie(name string) bool {
+	_, ok := s.cookies[strings.Trim(name, " \t")]
+	return ok
 }
