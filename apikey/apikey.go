@@ -129,7 +129,7 @@ func (a *APIKey) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("file: %w", err)
 	}
-	a.file = &keysFile{path: path, maxSize: a.maxSize(), clock: a.clock}
+	a.file = newKeysFile(a.File, path, a.maxSize(), a.clock)
 	if err := a.open(); err != nil {
 		return err
 	}

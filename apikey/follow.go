@@ -11,12 +11,9 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-)
 
-// pollEvery is how often the file is looked at. Looking costs less than a
-// request, and works on network shares and on the links that Kubernetes
-// replaces, where notifications do not.
-const pollEvery = time.Second
+	"github.com/caddybolt/caddy-bolt/internal/watched"
+)
 
 // open reads the file for the first time, when everything has to be right.
 func (a *APIKey) open() error {
@@ -25,7 +22,7 @@ func (a *APIKey) open() error {
 		err = a.adopt(keys)
 	}
 	if err != nil {
-		return fmt.Errorf("file %q: %w", a.file.path, err)
+		return fmt.Errorf("file %q: %w", a.file.name, err)
 	}
 	a.warnWeak(keys)
 	return nil
@@ -44,7 +41,7 @@ func (a *APIKey) adopt(fromFile []prepared) error {
 
 // follow looks at the file until the configuration ends.
 func (a *APIKey) follow(ctx context.Context) {
-	ticker := time.NewTicker(pollEvery)
+	ticker := time.NewTicker(watched.Every)
 	defer ticker.Stop()
 	for {
 		select {
@@ -58,9 +55,9 @@ func (a *APIKey) follow(ctx context.Context) {
 
 // look reads the file again if it changed. What is wrong with it is said once.
 func (a *APIKey) look() {
-	path := zap.String("file", a.file.path)
+	path := zap.String("file", a.file.name)
 	keys, err := a.file.read()
-	if errors.Is(err, errUnchanged) {
+	if errors.Is(err, watched.ErrUnchanged) {
 		return
 	}
 	if errors.Is(err, fs.ErrNotExist) {
