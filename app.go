@@ -61,6 +61,7 @@ type App struct {
 	policies   map[string]*layer
 	metrics    *metrics
 	tolerance  time.Duration // the largest of all authenticators
+	sources    []auth.Source // where handlers read credentials
 	issuers    []string      // whose tokens are made here
 	outage     outage
 	started    atomic.Bool

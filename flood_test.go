@@ -10,9 +10,10 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/golang-jwt/jwt/v5"
 )
 
 // heap returns how much memory is in use.

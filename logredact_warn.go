@@ -21,12 +21,12 @@ import (
 
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/internal/extract"
-	"github.com/caddybolt/caddy-bolt/internal/redact"
 )
 
-// warnReadable warns of what the process reads, now that all handlers are there.
+// warnReadable warns of what the handlers of this configuration read, now that
+// all of them are there.
 func (a *App) warnReadable() {
-	warnReadable(a.ctx, a.logger, redact.Current().Sources())
+	warnReadable(a.ctx, a.logger, a.sources)
 }
 
 // warnReadable warns, in one line, of credentials that Caddy's logs show: those

@@ -145,6 +145,9 @@ func (h *Handler) addSources(e *effective) error {
 	h.app.noteTolerance(e.members)
 	for _, m := range e.members {
 		for _, s := range m.sources {
+			if !slices.Contains(h.app.sources, s) {
+				h.app.sources = append(h.app.sources, s)
+			}
 			if s.Header != "" && foldsLikeAny(s.Header, h.forwarded) {
 				return fmt.Errorf("forward header %q is where a credential is read from, too", s.Header)
 			}
