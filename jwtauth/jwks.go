@@ -4,19 +4,18 @@
 package jwtauth
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"go.uber.org/zap"
-)
 
-// watchInterval is how often a file is looked at.
-const watchInterval = time.Second
+	"github.com/caddybolt/caddy-bolt/internal/watched"
+)
 
 // skipped is a key of a set that cannot be used.
 type skipped struct {
@@ -85,41 +84,37 @@ func (r keyRules) member(raw []byte) (*jwk, *key, error) {
 // jwksFile is a JWK set in a file. The file is read again when it changes; the
 // last set that could be used stays in force when it cannot be read.
 type jwksFile struct {
-	path   string
-	rules  keyRules
-	logger *zap.Logger
-	ticks  <-chan time.Time // when to look; nil: every watchInterval
-	stamp  stamp            // of what was read last; belongs to load, then to watch
+	file    watched.File
+	name    string // of the file, as the configuration writes it
+	rules   keyRules
+	logger  *zap.Logger
+	ticks   <-chan time.Time // when to look; nil: every watched.Every
+	problem string           // with the file, said already; belongs to watch
 }
 
-// stamp tells one state of a file from the next.
-type stamp struct {
-	modified time.Time
-	size     int64
-	missing  bool
+// newJWKSFile returns the file of that path. Errors and warnings say its name:
+// what a placeholder stands for may be the keys themselves.
+func newJWKSFile(name, path string, rules keyRules, logger *zap.Logger) *jwksFile {
+	return &jwksFile{file: watched.File{Path: path, Limit: maxKeyFile}, name: name, rules: rules, logger: logger}
 }
 
-func stampOf(path string) stamp {
-	info, err := os.Stat(path)
-	if err != nil {
-		return stamp{missing: true}
-	}
-	return stamp{modified: info.ModTime(), size: info.Size()}
-}
-
+// load returns the keys of the file, or watched.ErrUnchanged if it would say
+// again what it said last.
 func (f *jwksFile) load() ([]*key, error) {
-	f.stamp = stampOf(f.path) // before reading, so that a change meanwhile is seen
-	data, err := readKeyFile(f.path)
+	data, err := f.file.Read()
+	if err == nil && len(bytes.TrimSpace(data)) == 0 {
+		err = errEmptyFile
+	}
 	if err != nil {
-		return nil, fmt.Errorf("jwks_file: reading %q: %w", f.path, cause(err))
+		return nil, fmt.Errorf("jwks_file: reading %q: %w", f.name, err)
 	}
 	keys, left, err := f.rules.parseJWKS(data)
 	if err != nil {
-		return nil, fmt.Errorf("jwks_file: %q %w", f.path, err)
+		return nil, fmt.Errorf("jwks_file: %q %w", f.name, err)
 	}
 	for _, s := range left {
 		f.logger.Warn("a key of the JWK set is not used",
-			zap.String("jwks_file", f.path), zap.Int("index", s.index), zap.Error(s.why))
+			zap.String("jwks_file", f.name), zap.Int("index", s.index), zap.Error(s.why))
 	}
 	return keys, nil
 }
@@ -127,7 +122,7 @@ func (f *jwksFile) load() ([]*key, error) {
 func (f *jwksFile) watch(ctx context.Context, publish func([]*key)) {
 	ticks, stop := f.ticks, func() {}
 	if ticks == nil {
-		ticker := time.NewTicker(watchInterval)
+		ticker := time.NewTicker(watched.Every)
 		ticks, stop = ticker.C, ticker.Stop
 	}
 	go func() {
@@ -143,16 +138,20 @@ func (f *jwksFile) watch(ctx context.Context, publish func([]*key)) {
 	}()
 }
 
-// check reads the file again if it changed.
+// check reads the file again if it changed. What is wrong with it is said once.
 func (f *jwksFile) check(publish func([]*key)) {
-	if stampOf(f.path) == f.stamp {
-		return
-	}
 	keys, err := f.load()
-	if err != nil {
-		f.logger.Warn("the JWK set changed and cannot be used; the former keys stay in force", zap.Error(err))
+	if errors.Is(err, watched.ErrUnchanged) {
 		return
 	}
+	if err != nil {
+		if problem := err.Error(); problem != f.problem {
+			f.problem = problem
+			f.logger.Warn("the JWK set changed and cannot be used; the former keys stay in force", zap.Error(err))
+		}
+		return
+	}
+	f.problem = ""
 	publish(keys)
 }
 

@@ -45,7 +45,7 @@ func TestJWKSFileIsReadAgainWhenItChanges(t *testing.T) {
 
 	core, logs := observer.New(zap.DebugLevel)
 	j := &JWT{JWKSFile: path}
-	source := &jwksFile{path: path, logger: zap.New(core)}
+	source := newJWKSFile(path, path, keyRules{}, zap.New(core))
 	sources := []keySource{source}
 	if err := j.keys.open(sources); err != nil {
 		t.Fatal(err)
@@ -161,7 +161,7 @@ func TestUnusableKeysOfASetAreNamedInTheLog(t *testing.T) {
 	t.Parallel()
 	core, logs := observer.New(zap.WarnLevel)
 	path := writeFile(t, `{"keys":[{"kty":"EC","use":"enc"},`+setOfRSA("a", testKeys().rsa)[len(`{"keys":[`):])
-	source := &jwksFile{path: path, logger: zap.New(core)}
+	source := newJWKSFile(path, path, keyRules{}, zap.New(core))
 	if _, err := source.load(); err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,9 @@ func (j *JWT) keySources(ctx caddy.Context, algorithms []algorithm, rules keyRul
 		if err != nil {
 			return nil, fmt.Errorf("jwks_file: %w", err)
 		}
-		sources = append(sources, &jwksFile{path: path, rules: rules, logger: j.logger, ticks: j.ticks})
+		file := newJWKSFile(j.JWKSFile, path, rules, j.logger)
+		file.ticks = j.ticks
+		sources = append(sources, file)
 	}
 	return sources, nil
 }
