@@ -119,10 +119,10 @@ func TestConfigurationErrorsSayWhatIsWrong(t *testing.T) {
 			&JWT{Public: []string{file("large.pem", strings.Repeat(" ", maxKeyFile+1))}}, `public_keys[0]: reading "` + filepath.Join(dir, "large.pem") + `": is larger than 1048576 bytes`,
 		},
 		"public key folder": {
-			&JWT{Public: []string{dir}}, `public_keys[0]: reading "` + dir + `": is a directory`,
+			&JWT{Public: []string{dir}}, `public_keys[0]: reading "` + dir + `": is not a regular file`,
 		},
 		"public key folder of any name": {
-			&JWT{Public: []string{"testdata"}}, `public_keys[0]: reading "testdata": is a directory`,
+			&JWT{Public: []string{"testdata"}}, `public_keys[0]: reading "testdata": is not a regular file`,
 		},
 		"public key in a placeholder": {
 			&JWT{Public: []string{"{file." + file("in.pem", private) + "}"}},

@@ -8,16 +8,17 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"strings"
 
 	"github.com/caddybolt/caddy-bolt/internal/secret"
+	"github.com/caddybolt/caddy-bolt/internal/watched"
 )
 
 // maxKeyFile is the largest key file that is read, in bytes.
 const maxKeyFile = 1 << 20
+
+var errEmptyFile = errors.New("is empty")
 
 // keyText is what public_key and private_key say: a key as text, a placeholder
 // for such text, or the path of a file that holds it.
@@ -56,41 +57,24 @@ func readKeyText(text string) (keyText, error) {
 	data, err := readKeyFile(resolved)
 	if err != nil {
 		var path *fs.PathError
-		if missing := errors.As(err, &path) && path.Op == "open"; missing && !isPathLike(text) {
-			return keyText{}, fmt.Errorf("reading the file: %w (a key that is given as text begins with %s or is a JWK)", cause(err), strings.TrimSpace(pemBegin))
+		if missing := errors.As(err, &path); missing && !isPathLike(text) {
+			return keyText{}, fmt.Errorf("reading the file: %w (a key that is given as text begins with %s or is a JWK)", watched.Cause(err), strings.TrimSpace(pemBegin))
 		}
-		return keyText{}, fmt.Errorf("reading %q: %w", text, cause(err))
+		return keyText{}, fmt.Errorf("reading %q: %w", text, watched.Cause(err))
 	}
 	return keyText{data: data, from: text}, nil
 }
 
 // readKeyFile reads a file of keys.
 func readKeyFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	data, err := watched.Read(path, maxKeyFile)
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxKeyFile {
-		return nil, fmt.Errorf("is larger than %d bytes", maxKeyFile)
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, errors.New("is empty")
+		return nil, errEmptyFile
 	}
 	return data, nil
-}
-
-// cause leaves the path out of an error of package os.
-func cause(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
 }
 
 // isPathLike reports whether the text can be shown: keys in base64 or
