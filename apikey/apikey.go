@@ -172,7 +172,7 @@ func (a *APIKey) warnInline() {
 		}
 	}
 	if len(shown) > 0 {
-		a.logger.Warn("API keys stand in the configuration itself, which Caddy's admin API and autosave file show: use {env.NAME}, {file./path} or sha256:<digest>",
+		a.logger.Warn("API keys stand in the configuration itself, which Caddy's admin API, autosave file and debug log show: use {env.NAME}, {file./path} or sha256:<digest>",
 			zap.Strings("keys", shown))
 	}
 	a.warnWeak(a.inline)

@@ -342,7 +342,7 @@ func TestWarningsNameKeysAndShowNone(t *testing.T) {
 	a.inline = inline
 	a.logger, buf = logged()
 	a.warnInline()
-	want := `{"level":"warn","msg":"API keys stand in the configuration itself, which Caddy's admin API and autosave file show: use {env.NAME}, {file./path} or sha256:<digest>","keys":["plain","short"]}
+	want := `{"level":"warn","msg":"API keys stand in the configuration itself, which Caddy's admin API, autosave file and debug log show: use {env.NAME}, {file./path} or sha256:<digest>","keys":["plain","short"]}
 {"level":"warn","msg":"API keys are shorter than 16 bytes and can be guessed","keys":["short"]}
 `
 	if buf.String() != want {

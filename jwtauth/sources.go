@@ -145,6 +145,6 @@ func (j *JWT) secretText(ctx caddy.Context) (option, text string, err error) {
 }
 
 func (j *JWT) warnInline(option string) {
-	j.logger.Warn("the configuration itself holds a secret, which Caddy's admin API and autosave file show: use {env.NAME} or {file./path}",
+	j.logger.Warn("the configuration itself holds a secret, which Caddy's admin API, autosave file and debug log show: use {env.NAME} or {file./path}",
 		zap.String("option", option))
 }

@@ -80,7 +80,7 @@ func Resolve(text string) (string, error) {
 }
 
 // IsInline reports whether the text is the secret itself rather than a
-// placeholder for it: Caddy's admin API and its autosave file show such text.
+// placeholder for it: Caddy's admin API, autosave file and debug log show such text.
 func IsInline(text string) bool {
 	return text != "" && !strings.Contains(text, "{env.") && !strings.Contains(text, "{file.")
 }
