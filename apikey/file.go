@@ -40,7 +40,7 @@ func (f *keysFile) read() ([]prepared, error) {
 	var large watched.TooLargeError
 	switch {
 	case errors.As(err, &large):
-		return nil, fmt.Errorf("it is larger than %d MiB", large>>20)
+		return nil, fmt.Errorf("it is larger than %d MiB", int64(large)>>20)
 	case errors.Is(err, watched.ErrIrregular):
 		return nil, errors.New("it is not a regular file")
 	case err != nil:
