@@ -37,7 +37,8 @@ type App struct {
 
 	// A secret for the authenticators and token endpoints that name no key of
 	// their own. Write {env.SECRET_KEY} or {file./run/secrets/key} rather than
-	// the secret itself, which Caddy's admin API and its autosave file show.
+	// the secret itself, which Caddy's admin API, autosave file and debug log
+	// show.
 	SecretKey string `json:"secret,omitempty"`
 
 	// Settings that handlers and rules name.
@@ -103,7 +104,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		value := secret.New([]byte(text))
 		a.secret = &value
 		if secret.IsInline(a.SecretKey) {
-			a.logger.Warn("option secret holds the secret itself, which Caddy's admin API and autosave file show: use {env.NAME} or {file./path}")
+			a.logger.Warn("option secret holds the secret itself, which Caddy's admin API, autosave file and debug log show: use {env.NAME} or {file./path}")
 		}
 	}
 	var err error
