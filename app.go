@@ -64,6 +64,7 @@ type App struct {
 	tolerance  time.Duration // the largest of all authenticators
 	sources    []auth.Source // where handlers read credentials
 	issuers    []string      // whose tokens are made here
+	starters   []starter     // among the authenticators
 	outage     outage
 	started    atomic.Bool
 	ready      chan struct{} // closed once it is started
@@ -168,19 +169,25 @@ func checkPolicyName(name string) error {
 	return nil
 }
 
-// starter is a store that opens files or connections when the app starts, and
-// not before: "caddy validate" works beside a running server.
+// starter is a store or an authenticator that opens files or connections when
+// the app starts, and not before: "caddy validate" works beside a running
+// server.
 type starter interface {
 	Start(context.Context) error
 }
 
-// Start opens the stores.
+// Start opens the stores and starts the authenticators.
 func (a *App) Start() error {
 	for _, store := range []any{a.users, a.revocation} {
 		if s, ok := store.(starter); ok {
 			if err := s.Start(a.ctx); err != nil {
 				return err
 			}
+		}
+	}
+	for _, s := range a.starters {
+		if err := s.Start(a.ctx); err != nil {
+			return err
 		}
 	}
 	a.warnReadable()
@@ -276,9 +283,13 @@ func (a *App) NoteIssuer(issuer string) { a.issuers = append(a.issuers, issuer) 
 // Issues implements auth.IssuerRegistry.
 func (a *App) Issues(issuer string) bool { return slices.Contains(a.issuers, issuer) }
 
-// noteTolerance notes how long after their end tokens are accepted.
-func (a *App) noteTolerance(members []*member) {
+// noteMembers notes which authenticators have something to start, and how long
+// after their end tokens are accepted.
+func (a *App) noteMembers(members []*member) {
 	for _, m := range members {
+		if s, ok := m.Authenticator.(starter); ok && !slices.Contains(a.starters, s) {
+			a.starters = append(a.starters, s)
+		}
 		if t, ok := m.Authenticator.(auth.Tolerant); ok {
 			a.tolerance = max(a.tolerance, t.Tolerance())
 		}

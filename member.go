@@ -4,6 +4,7 @@
 package caddybolt
 
 import (
+	"errors"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -77,9 +78,16 @@ func (m *member) cookiesOf(r *http.Request) []string {
 	return names
 }
 
+// reporter is the cause of an outage that an authenticator has logged by itself.
+type reporter interface{ Reported() bool }
+
 // undecided notes that the authenticator could not decide. It warns once when
 // that begins, and at most once a minute.
 func (m *member) undecided(logger *zap.Logger, err error) {
+	var r reporter
+	if errors.As(err, &r) && r.Reported() {
+		return
+	}
 	m.down.Store(true)
 	now, last := time.Now().UnixNano(), m.lastWarned.Load()
 	if (last != 0 && now-last < warnEvery) || !m.lastWarned.CompareAndSwap(last, now) {

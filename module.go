@@ -142,7 +142,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 // addSources notes where credentials stand, and refuses identity headers that
 // would be removed before anybody reads the credential in them.
 func (h *Handler) addSources(e *effective) error {
-	h.app.noteTolerance(e.members)
+	h.app.noteMembers(e.members)
 	for _, m := range e.members {
 		for _, s := range m.sources {
 			if !slices.Contains(h.app.sources, s) {

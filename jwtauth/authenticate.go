@@ -4,6 +4,7 @@
 package jwtauth
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -16,7 +17,15 @@ func (j *JWT) Authenticate(r *http.Request) (*auth.Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	return j.judge(token, j.clock.Now())
+	keys := j.keys.set()
+	id, err := j.judge(token, j.clock.Now())
+	if err != nil && j.remote != nil {
+		var d *doubt
+		if errors.As(err, &d) {
+			return j.consult(r.Context(), token, d, keys)
+		}
+	}
+	return id, err
 }
 
 // judge finds out whose token it is, by remembering or by verifying it.
@@ -70,7 +79,7 @@ func (j *JWT) verify(token string, keys *keySet, now time.Time) (*auth.Identity,
 		return nil, err
 	}
 	if err := keys.verify(&h, parts.signed, s.signature); err != nil {
-		return nil, err
+		return nil, j.doubt(keys, &h, err)
 	}
 	if !known {
 		j.headers.add(parts.header, h)

@@ -18,9 +18,10 @@ import (
 
 // options are the words of the block, for the message about any other.
 var options = []string{
-	"algorithms", "audience", "cache", "cookie", "header", "insecure_weak_key", "issuer", "jwks_file", "leeway",
-	"max_age", "max_size", "permissions_claim", "private_key", "public_key", "query", "require_claims",
-	"require_jti", "secret", "staff_claim", "subject", "superuser_claim", "type", "user_claim",
+	"algorithms", "audience", "ca", "cache", "cookie", "header", "insecure_any_audience", "insecure_http",
+	"insecure_weak_key", "issuer", "jwks_file", "jwks_url", "leeway", "max_age", "max_size", "min_refresh", "oidc",
+	"permissions_claim", "private_key", "public_key", "query", "refresh", "require_claims", "require_jti", "secret",
+	"staff_claim", "stale", "subject", "superuser_claim", "timeout", "type", "user_claim",
 }
 
 // UnmarshalCaddyfile parses the block. Every option may be given once, except
@@ -31,7 +32,15 @@ var options = []string{
 //	    public_key        <PEM, JWK or file>
 //	    private_key       <PEM, JWK or file>
 //	    jwks_file         <file>
+//	    jwks_url          <url>
+//	    oidc              <issuer>
 //	    algorithms        <algorithm...>
+//
+//	    refresh           <shortest> <longest>
+//	    min_refresh       <duration>
+//	    stale             <duration>
+//	    timeout           <duration>
+//	    ca                <PEM file>
 //
 //	    header            <name> [<scheme>]
 //	    cookie            <name>
@@ -54,6 +63,8 @@ var options = []string{
 //	    permissions_claim <claim...>
 //
 //	    insecure_weak_key
+//	    insecure_http
+//	    insecure_any_audience
 //	}
 func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // jwt
@@ -71,7 +82,7 @@ func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return err
 		}
 	}
-	return nil
+	return j.checkRemote(d)
 }
 
 func (j *JWT) parseOption(d *caddyfile.Dispenser, opts *module.Options) error {
@@ -144,6 +155,9 @@ func (j *JWT) parseOption(d *caddyfile.Dispenser, opts *module.Options) error {
 	case "insecure_weak_key":
 		return opts.Flag(&j.InsecureWeakKey)
 	default:
+		if ok, err := j.parseRemoteOption(d, opts); ok {
+			return err
+		}
 		return opts.Unknown("jwt", options...)
 	}
 }

@@ -64,7 +64,7 @@ func TestConfigurationErrorsSayWhatIsWrong(t *testing.T) {
 		want string
 	}{
 		"nothing": {
-			&JWT{}, `no key: give secret, public_key, private_key or jwks_file, or a global secret`,
+			&JWT{}, `no key: give secret, public_key, private_key, jwks_file, jwks_url or oidc, or a global secret`,
 		},
 		"unknown algorithm": {
 			&JWT{Secret: secretRef, Algorithms: []string{"hs256"}},

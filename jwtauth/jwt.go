@@ -83,6 +83,43 @@ type JWT struct {
 	// the former keys stay in force.
 	JWKSFile string `json:"jwks_file,omitempty"`
 
+	// The address of a JWK set that is fetched in the background, when Caddy
+	// starts and again as refresh says. It must begin with https://, unless it is
+	// on this machine or insecure_http is set. It needs audiences.
+	JWKSURL string `json:"jwks_url,omitempty"`
+
+	// The issuer of an OpenID provider, which says itself where its keys are
+	// (OpenID Connect Discovery 1.0; RFC 8414). It is the issuer to accept, too.
+	// It needs audiences.
+	OIDC string `json:"oidc,omitempty"`
+
+	// The shortest and the longest time between two fetches of remote keys. The
+	// answer's Cache-Control or Expires decides in between; where it says
+	// nothing, 15 minutes. Default: 5m and 1h.
+	Refresh []caddy.Duration `json:"refresh,omitempty"`
+
+	// The shortest time between two fetches that tokens with an unknown "kid"
+	// cause, all of them together. Default: 30s.
+	MinRefresh caddy.Duration `json:"min_refresh,omitempty"`
+
+	// How long the last good keys serve while no others can be fetched, over a
+	// restart too. Default: 24h.
+	Stale caddy.Duration `json:"stale,omitempty"`
+
+	// How long a fetch may take. Default: 5s.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+
+	// The path of a file with the certificates (PEM) that vouch for the key
+	// server. Default: those of the system.
+	CA string `json:"ca,omitempty"`
+
+	// Fetch keys over http from other machines: whoever is on the way can then
+	// exchange them.
+	InsecureHTTP bool `json:"insecure_http,omitempty"`
+
+	// Accept tokens that the issuer of remote keys made for any application.
+	InsecureAnyAudience bool `json:"insecure_any_audience,omitempty"`
+
 	// The algorithms to accept, of HS256, HS384, HS512, RS256, RS384, RS512,
 	// PS256, PS384, PS512, ES256, ES384, ES512 and EdDSA. Default: HS256 for a
 	// secret; for other keys those that fit the type of the key and its "alg".
@@ -163,6 +200,7 @@ type JWT struct {
 	ticks     <-chan time.Time // when to look at files; nil in production
 	signing   *signingKey
 	cache     *pooledCache // nil when off
+	remote    *remoteKeys  // nil without jwks_url and oidc
 	logger    *zap.Logger
 }
 
@@ -180,6 +218,9 @@ func (j *JWT) Provision(ctx caddy.Context) error {
 	if err := j.expand(); err != nil {
 		return err
 	}
+	if err := j.prepareRemote(); err != nil {
+		return err
+	}
 	algorithms, allowed, err := parseAlgorithms(j.Algorithms)
 	if err != nil {
 		return fmt.Errorf("algorithms: %w", err)
@@ -193,6 +234,12 @@ func (j *JWT) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("encoding the configuration: %w", err)
 	}
 	j.keys.fingerprint = sha256.Sum256(config)
+	if j.remote != nil {
+		j.keys.awaited = j.remote.algorithms
+		if err := registerRemotes(ctx.GetMetricsRegistry()); err != nil {
+			return fmt.Errorf("registering metrics: %w", err)
+		}
+	}
 	if err := j.keys.open(sources); err != nil {
 		return err
 	}
@@ -240,8 +287,8 @@ func orDefault[T any](configured, standard []T) []T {
 	return configured
 }
 
-// Cleanup gives up the cache.
-func (j *JWT) Cleanup() error { return j.closeCache() }
+// Cleanup gives up the cache and the key server.
+func (j *JWT) Cleanup() error { return errors.Join(j.closeCache(), j.closeRemote()) }
 
 // Validate refuses what no Caddyfile can say.
 func (j *JWT) Validate() error {

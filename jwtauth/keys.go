@@ -115,6 +115,7 @@ type keySource interface {
 // and never wait for a source.
 type keyring struct {
 	fingerprint [sha256.Size]byte // of the block's configuration
+	awaited     algorithmSet      // of keys that may still come
 	changed     func()            // called after a change, if not nil
 	mu          sync.Mutex        // held by those who publish
 	parts       [][]*key          // by source
@@ -157,7 +158,9 @@ func (r *keyring) rebuild() {
 	for _, part := range r.parts {
 		all = append(all, part...)
 	}
-	r.current.Store(newKeySet(all, r.fingerprint))
+	set := newKeySet(all, r.fingerprint)
+	set.algorithms |= r.awaited
+	r.current.Store(set)
 }
 
 // set returns the present keys. The result is never nil once open returned.

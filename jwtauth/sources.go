@@ -66,6 +66,13 @@ func (j *JWT) keySources(ctx caddy.Context, algorithms []algorithm, rules keyRul
 		file.ticks = j.ticks
 		sources = append(sources, file)
 	}
+	if j.usesRemote() {
+		source, err := j.openRemote(rules)
+		if err != nil {
+			return nil, err
+		}
+		sources = append(sources, source)
+	}
 	return sources, nil
 }
 
@@ -98,7 +105,7 @@ func (j *JWT) expand() error {
 
 // namesNoKey reports whether the block leaves its key to the global secret.
 func (j *JWT) namesNoKey() bool {
-	return j.Private == "" && len(j.Public) == 0 && j.JWKSFile == ""
+	return j.Private == "" && len(j.Public) == 0 && j.JWKSFile == "" && !j.usesRemote()
 }
 
 // secretKey makes the key of the block's own secret or of the global one.
@@ -131,7 +138,7 @@ func (j *JWT) secretText(ctx caddy.Context) (option, text string, err error) {
 		}
 		global, ok := services.Secret()
 		if !ok {
-			return "", "", errors.New("no key: give secret, public_key, private_key or jwks_file, or a global secret")
+			return "", "", errors.New("no key: give secret, public_key, private_key, jwks_file, jwks_url or oidc, or a global secret")
 		}
 		return "global secret", string(global), nil
 	}
