@@ -187,6 +187,12 @@ func TestEveryExampleDoesWhatItsReadmeSays(t *testing.T) {
 	}
 	for _, folder := range folders {
 		t.Run(filepath.Base(folder), func(t *testing.T) {
+			if _, err := os.Stat(filepath.Join(folder, "package.json")); err == nil {
+				for _, tool := range []string{"node", "npm"} {
+					_, err := exec.LookPath(tool)
+					needTool(t, tool, err)
+				}
+			}
 			follow(t, filepath.Join(folder, "README.md"))
 		})
 	}
