@@ -755,7 +755,7 @@ func TestRemoteConfigurationsAreJudged(t *testing.T) {
 		"a file":                    {&JWT{JWKSURL: "file:///etc/keys.json", Audiences: aud}, "begins with https://"},
 		"a path":                    {&JWT{JWKSURL: "/etc/keys.json", Audiences: aud}, "begins with https://"},
 		"a password":                {&JWT{JWKSURL: "https://a:b@id.example.com/", Audiences: aud}, "a user or a password"},
-		"a request's placeholder":   {&JWT{JWKSURL: "https://{http.request.host}/keys", Audiences: aud}, "{http.request.host}"},
+		"a request's placeholder":   {&JWT{JWKSURL: "https://{http.request.host}/keys", Audiences: aud}, "braces that are no placeholder"},
 		"an empty variable":         {&JWT{JWKSURL: "{env.CADDYBOLT_NOT_SET}", Audiences: aud}, "CADDYBOLT_NOT_SET"},
 		"a query":                   {&JWT{OIDC: "https://id.example.com/?a=b", Audiences: aud}, "has no query"},
 		"reserved":                  {&JWT{JWKSURL: "https://id.example.com", Audiences: aud, Algorithms: []string{"HS256"}}, "no key can serve HS256"},

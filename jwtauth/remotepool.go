@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/internal/secret"
+	"github.com/caddybolt/caddy-bolt/internal/watched"
 )
 
 // remotes are the key servers of all blocks of all configurations that are
@@ -130,7 +131,7 @@ func (j *JWT) remoteSettings() (remoteSettings, error) {
 		}
 		text, err := readKeyFile(path)
 		if err != nil {
-			return s, fmt.Errorf("ca: reading %q: %w", path, cause(err))
+			return s, fmt.Errorf("ca: reading %q: %w", j.CA, watched.Cause(err))
 		}
 		s.ca = string(text)
 	}
