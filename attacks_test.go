@@ -218,3 +218,60 @@ func TestWordsBehindABraceAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// An inner auth that matches on the identity header of an outer one must see it,
+// and the client's own must not be there.
+func TestAnInnerMatcherSeesWhatAnOuterAuthForwarded(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"a rule":      "when @alice {\nguard superuser\n}",
+		"the handler": "",
+	} {
+		directive := "auth"
+		if text == "" {
+			directive, text = "auth @alice", "guard superuser"
+		}
+		s := site(t, "{\nauth {\nfake\nforward X-User-ID id\n}\n}\n:80 {\n@alice header X-User-ID alice\nroute {\nauth\n"+directive+" {\n"+text+"\n}\nrespond in\n}\n}")
+		if resp := s.get("/", "X-Fake: alice"); resp.StatusCode != 403 {
+			t.Errorf("%s: alice gets %d", name, resp.StatusCode)
+		}
+		if resp := s.get("/", "X-Fake: bob", "X-User-ID: alice"); resp.StatusCode != 200 {
+			t.Errorf("%s: bob, who says that he is alice, gets %d", name, resp.StatusCode)
+		}
+		if resp := s.get("/", "X-Fake: alice superuser"); resp.StatusCode != 200 {
+			t.Errorf("%s: the control gets %d", name, resp.StatusCode)
+		}
+	}
+}
+
+// Stripping credentials must not open what an inner matcher closes.
+func TestAnInnerMatcherSeesWhatAnOuterAuthStripped(t *testing.T) {
+	t.Parallel()
+	s := site(t, ":80 {\n@key header X-Fake *\nroute {\nauth {\nfake\nstrip_credentials\n}\nauth @key {\nfake\nguard superuser\n}\nrespond in\n}\n}")
+	s.expect(403, "", "/", "X-Fake: alice")
+	s.expect(200, "in", "/", "X-Fake: alice superuser")
+}
+
+// Caddy's matchers find no parameter in a query that they cannot read, where an
+// application may.
+func TestAQueryThatCannotBeReadDoesNotEscapeMatchers(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"the handler":    "auth @del {\nfake\n}",
+		"a rule":         "auth {\nfake\nguard optional\nwhen @del {\nguard superuser\n}\n}",
+		"a guard in not": "auth {\nfake\nguard not {\nmatch query action=delete\n}\n}",
+	} {
+		for matcher, queries := range map[string][]string{
+			"query action=delete": {"action=delete&x=%zz", "action=delete&x=;", "action=delete;"},
+			"expression `{http.request.uri.query.action} == \"delete\"`": {"action=delete;", "action=delete&x=%zz"},
+		} {
+			s := site(t, ":80 {\n@del "+matcher+"\n"+text+"\nrespond in\n}")
+			for _, query := range queries {
+				if resp := s.get("/?"+query, "X-Fake: alice"); resp.StatusCode != 403 {
+					t.Errorf("%s, %s, %s: %d", name, matcher, query, resp.StatusCode)
+				}
+			}
+			s.expect(200, "in", "/?a=b", "X-Fake: alice")
+		}
+	}
+}

@@ -25,6 +25,7 @@ var (
 	errMissing     = errors.New("authentication is required")
 	errRefused     = errors.New("the credential is not valid")
 	errForbidden   = errors.New("access is not allowed")
+	errEarly       = errors.New("the request came before the end of the TLS handshake")
 	errUnavailable = errors.New("the request cannot be authenticated at the moment")
 )
 
@@ -65,6 +66,8 @@ func (f *refusal) sentence() error {
 		return errAmbiguous
 	case f.status == http.StatusForbidden:
 		return errForbidden
+	case f.status == http.StatusTooEarly:
+		return errEarly
 	case f.status == http.StatusServiceUnavailable:
 		return errUnavailable
 	case f.reason == auth.ReasonMissingCredentials:

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/matching"
 )
 
 // The refusals that say nothing of the request, made once.
@@ -36,7 +37,7 @@ func (h *Handler) settingsFor(r *http.Request) (*effective, *refusal) {
 	}
 	match, err := h.matchers.Match(r)
 	if err != nil { // taken for neither yes nor no
-		return h.effective, &refusal{status: http.StatusForbidden, reason: auth.ReasonForbidden, err: err}
+		return h.effective, matcherFailed(err)
 	}
 	if !match {
 		return nil, nil
@@ -49,13 +50,22 @@ func (h *Handler) settingsFor(r *http.Request) (*effective, *refusal) {
 	for _, rule := range h.Rules {
 		match, err := rule.matchers.Match(r)
 		if err != nil {
-			return h.effective, &refusal{status: http.StatusForbidden, reason: auth.ReasonForbidden, err: fmt.Errorf("matching a rule: %w", err)}
+			return h.effective, matcherFailed(err)
 		}
 		if match {
 			return rule.effective, nil
 		}
 	}
 	return h.effective, nil
+}
+
+// matcherFailed is what becomes of a matcher that could not say.
+func matcherFailed(err error) *refusal {
+	f := &refusal{status: http.StatusForbidden, reason: auth.ReasonForbidden, err: fmt.Errorf("matching: %w", err)}
+	if errors.Is(err, matching.ErrTooEarly) {
+		f.status = http.StatusTooEarly
+	}
+	return f
 }
 
 // authenticate tries the authenticators in order until one accepts.

@@ -19,6 +19,7 @@ var outcomeOf = map[int]string{
 	400: "bad_request",
 	401: "unauthenticated",
 	403: "forbidden",
+	425: "too_early",
 	503: "unavailable",
 }
 

@@ -229,12 +229,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if !h.app.awaitStart(r.Context()) {
 		return h.fail(w, r, st, h.effective, &refusal{status: http.StatusServiceUnavailable, reason: auth.ReasonStoreUnavailable, err: errNotStarted})
 	}
-	e, refused := h.settingsFor(r)
+	// what an outer auth said is there again, for matchers and for the application
+	if err := setForward(r.Header, st.forward, st); err != nil {
+		return h.fail(w, r, st, h.effective, &refusal{status: http.StatusServiceUnavailable, reason: auth.ReasonStoreUnavailable, err: err})
+	}
+	e, refused := h.settingsFor(st.stripped.restore(r))
 	if refused != nil {
 		return h.fail(w, r, st, e, refused)
 	}
-	if e == nil {
-		return h.passBy(w, r, st, next)
+	if e == nil { // not for this handler to decide about
+		return next.ServeHTTP(w, r)
 	}
 	if e.preflight && isPreflight(r) {
 		makeAnonymous(r, e)
@@ -269,15 +273,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		h.app.metrics.anonymous.Inc()
 	} else {
 		h.app.metrics.allowed.Inc()
-	}
-	return next.ServeHTTP(w, r)
-}
-
-// passBy hands on a request that the handler does not decide about. If an outer
-// one did, the application goes on reading what that one said.
-func (h *Handler) passBy(w http.ResponseWriter, r *http.Request, st *state, next caddyhttp.Handler) error {
-	if err := setForward(r.Header, st.forward, st); err != nil {
-		return h.fail(w, r, st, h.effective, &refusal{status: http.StatusServiceUnavailable, reason: auth.ReasonStoreUnavailable, err: err})
 	}
 	return next.ServeHTTP(w, r)
 }

@@ -80,7 +80,7 @@ func (m *Match) Check(r *http.Request, id *auth.Identity) error {
 	}
 	matches, err := m.sets.Match(r)
 	switch {
-	case errors.Is(err, matching.ErrFailed):
+	case errors.Is(err, matching.ErrFailed), errors.Is(err, matching.ErrTooEarly):
 		return errEvaluate
 	case err != nil:
 		return err

@@ -6,9 +6,11 @@
 package matching
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -19,6 +21,11 @@ var (
 	// request. It says nothing more: what they say themselves may hold the
 	// value of a claim.
 	ErrFailed = errors.New("a matcher could not be evaluated")
+
+	// ErrTooEarly is the error of matchers that wait for the end of a TLS
+	// handshake, such as remote_ip in 0-RTT (RFC 8470, section 5.2). It is not
+	// ErrFailed: the client is to ask again.
+	ErrTooEarly = errors.New("the TLS handshake has not ended yet")
 
 	// ErrNotPrepared is the error of a request that Caddy did not prepare.
 	ErrNotPrepared = errors.New("the request was not prepared by Caddy")
@@ -31,6 +38,7 @@ type Sets struct {
 
 	sets    caddyhttp.MatcherSets
 	watched bool // an expression may tell the probe that it failed
+	query   bool // some matcher looks at the query
 }
 
 // Load loads matcher sets, which it leaves as they are. No sets match every
@@ -51,6 +59,11 @@ func Load(ctx caddy.Context, raw caddyhttp.RawMatcherSets) (*Sets, error) {
 	if err := s.sets.FromInterface(mods); err != nil {
 		return nil, err
 	}
+	for _, set := range raw {
+		for name, matcher := range set {
+			s.query = s.query || name == "query" || bytes.Contains(matcher, []byte("query"))
+		}
+	}
 	return s, nil
 }
 
@@ -59,6 +72,9 @@ func Of(sets caddyhttp.MatcherSets) *Sets { return &Sets{sets: sets} }
 
 // Match reports whether the request matches.
 func (s *Sets) Match(r *http.Request) (bool, error) {
+	if s.query && !isQuery(r.URL.RawQuery) {
+		return false, ErrFailed
+	}
 	var p *probe
 	if s.watched {
 		if p = probeOf(r); p == nil {
@@ -73,6 +89,17 @@ func (s *Sets) Match(r *http.Request) (bool, error) {
 	return len(s.sets) == 0, nil
 }
 
+// isQuery reports whether the query can be read. Where it cannot, Caddy's matchers
+// take it for one without parameters or leave some out, and an application may
+// read it all the same: "action=delete&x=%zz".
+func isQuery(raw string) bool {
+	if raw == "" {
+		return true
+	}
+	_, err := url.ParseQuery(raw)
+	return err == nil
+}
+
 // matchSet reports whether every matcher of the set matches. Caddy walks them in
 // random order, so what one says that fails must not depend on which is asked
 // first: the failure counts unless the others decide whatever it might have said.
@@ -82,7 +109,7 @@ func matchSet(r *http.Request, set caddyhttp.MatcherSet, p *probe) (bool, error)
 	case !matches:
 		return false, nil
 	case err != nil:
-		return false, ErrFailed
+		return false, failure(err)
 	case p == nil || !p.failed:
 		return true, nil
 	}
@@ -90,6 +117,15 @@ func matchSet(r *http.Request, set caddyhttp.MatcherSet, p *probe) (bool, error)
 		return false, ErrFailed
 	}
 	return true, nil
+}
+
+// failure returns the error of a matcher that failed.
+func failure(err error) error {
+	var he caddyhttp.HandlerError
+	if errors.As(err, &he) && he.StatusCode == http.StatusTooEarly {
+		return ErrTooEarly
+	}
+	return ErrFailed
 }
 
 // ask reports whether every matcher of the set matches, apart from those that
