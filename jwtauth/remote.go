@@ -108,7 +108,7 @@ func newRemote(s remoteSettings) (*remote, error) {
 		subscribers:    make(map[*subscription]struct{}),
 		missing:        make(map[uint64]struct{}),
 	}
-	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.ctx, r.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // it outlives configurations, and ends with the last that uses it
 	return r, nil
 }
 
@@ -282,7 +282,7 @@ func (r *remote) pause(lifetime time.Duration) time.Duration {
 
 // jittered returns a little less, so that many servers do not ask at once.
 func jittered(d time.Duration) time.Duration {
-	return d - time.Duration(rand.Int64N(int64(d)/10+1))
+	return d - time.Duration(rand.Int64N(int64(d)/10+1)) //nolint:gosec // nobody gains by guessing it
 }
 
 // publish exchanges the set. It is called with the lock.
@@ -331,7 +331,7 @@ const (
 // without keys at all, of any. It starts a fetch unless one began less than
 // minRefresh ago, and waits for the one that is under way, for a moment.
 func (r *remote) demand(ctx context.Context, kid uint64) answer {
-	r.begin()
+	r.begin() //nolint:contextcheck // it goes on when the request has ended
 	r.mu.Lock()
 	if r.flight == nil {
 		now := r.now()
@@ -343,7 +343,7 @@ func (r *remote) demand(ctx context.Context, kid uint64) answer {
 			}
 			return answerUnavailable
 		}
-		r.fly(now)
+		r.fly(now) //nolint:contextcheck // likewise
 	}
 	f := r.flight
 	if r.waiting >= maxWaiters {

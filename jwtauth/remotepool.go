@@ -181,7 +181,7 @@ func (j *JWT) Start(ctx context.Context) error {
 	if c, ok := ctx.(caddy.Context); ok {
 		j.remote.remote.use(c.Storage())
 	}
-	j.remote.remote.begin()
+	j.remote.remote.begin() //nolint:contextcheck // it outlives the configuration
 	return nil
 }
 
