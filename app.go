@@ -63,8 +63,9 @@ type App struct {
 	metrics    *metrics
 	tolerance  time.Duration // the largest of all authenticators
 	sources    []auth.Source // where handlers read credentials
-	issuers    []string      // whose tokens are made here
-	starters   []starter     // among the authenticators
+	reporters  []auth.KeyReporter
+	issuers    []string  // whose tokens are made here
+	starters   []starter // among the authenticators
 	outage     outage
 	started    atomic.Bool
 	ready      chan struct{} // closed once it is started
@@ -289,6 +290,9 @@ func (a *App) noteMembers(members []*member) {
 	for _, m := range members {
 		if s, ok := m.Authenticator.(starter); ok && !slices.Contains(a.starters, s) {
 			a.starters = append(a.starters, s)
+		}
+		if k, ok := m.Authenticator.(auth.KeyReporter); ok && !slices.Contains(a.reporters, k) {
+			a.reporters = append(a.reporters, k)
 		}
 		if t, ok := m.Authenticator.(auth.Tolerant); ok {
 			a.tolerance = max(a.tolerance, t.Tolerance())

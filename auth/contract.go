@@ -77,6 +77,32 @@ type Tolerant interface {
 	Tolerance() time.Duration
 }
 
+// KeyReporter is an Authenticator whose keys come from elsewhere, and that says
+// how it stands with them. It is what "caddy auth keys" shows.
+type KeyReporter interface {
+	KeyStatus() []KeyStatus
+}
+
+// KeyStatus is how it stands with the keys of one source.
+type KeyStatus struct {
+	// Source is where they come from, without user, password and query.
+	Source string `json:"source"`
+
+	// Keys is how many there are. 0: tokens are answered with 503.
+	Keys int `json:"keys"`
+
+	// Confirmed is when the source last said that these are its keys.
+	Confirmed time.Time `json:"confirmed,omitzero"`
+
+	// Fetches and Failures count since the first configuration that names the
+	// source.
+	Fetches  uint64 `json:"fetches"`
+	Failures uint64 `json:"failures"`
+
+	// LastError is what was wrong with the last fetch; empty if nothing was.
+	LastError string `json:"last_error,omitempty"`
+}
+
 // SourceLister is an Authenticator that says where in a request it looks. The
 // handler uses the answer to strip credentials, to keep them out of logs and
 // out of redirects; an authenticator without it is trusted to have no source.
