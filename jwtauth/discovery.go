@@ -22,6 +22,9 @@ var (
 	entraTenant = regexp.MustCompile(`^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 )
 
+// tenantPlace is where the tenant stands in a template.
+const tenantPlace = "{tenantid}"
+
 // entraTemplate returns the issuer that such a document names; empty for every
 // other issuer.
 func entraTemplate(issuer string) string {
@@ -29,12 +32,12 @@ func entraTemplate(issuer string) string {
 	if m == nil {
 		return ""
 	}
-	return m[1] + "{tenantid}" + m[2]
+	return m[1] + tenantPlace + m[2]
 }
 
 // isTenant reports whether the issuer is that of one tenant.
 func isTenant(template, issuer string) bool {
-	before, after, _ := strings.Cut(template, "{tenantid}")
+	before, after, _ := strings.Cut(template, tenantPlace)
 	rest, ok := strings.CutPrefix(issuer, before)
 	if !ok {
 		return false

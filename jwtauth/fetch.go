@@ -62,12 +62,14 @@ func newClient(s *remoteSettings) (*http.Client, error) {
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			switch {
 			case len(via) > maxRedirects:
-				return fmt.Errorf("redirects more than %d times", maxRedirects)
+				return redirectError{fmt.Errorf("redirects more than %d times", maxRedirects)}
 			case r.URL.Scheme != via[0].URL.Scheme:
-				return errors.New("redirects to another scheme")
-			default:
-				return checkRemoteURL(r.URL, s.insecureHTTP)
+				return redirectError{errors.New("redirects to another scheme")}
 			}
+			if err := checkRemoteURL(r.URL, s.insecureHTTP); err != nil {
+				return redirectError{err}
+			}
+			return nil
 		},
 	}, nil
 }
@@ -143,13 +145,32 @@ func get(ctx context.Context, client *http.Client, address, etag string, now tim
 	return d, nil
 }
 
-// withoutURL leaves the address out of an error: its query may be private.
+// redirectError is a redirect that is not followed. Its text is ours.
+type redirectError struct{ error }
+
+// withoutURL returns an error that quotes nothing of an address, whose query may
+// be private, nor of an answer, which may reflect it.
 func withoutURL(err error) error {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
-		return wrapped.Err
+	var redirect redirectError
+	var certificate *tls.CertificateVerificationError
+	var operation *net.OpError
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.As(err, &redirect):
+		return redirect
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return errors.New("did not answer in time")
+	case errors.As(err, &certificate):
+		return certificate
+	case errors.As(err, &operation):
+		return operation
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("ended its answer early")
+	default:
+		return errors.New("does not answer as HTTP asks for")
 	}
-	return err
 }
 
 // lifetimeOf returns how long the server says that its answer is good for (RFC

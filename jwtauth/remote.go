@@ -198,7 +198,7 @@ func (r *remote) fetch(former *remoteSet, uri string) (*remoteSet, string, time.
 	if d.same {
 		return former, uri, d.lifetime, nil
 	}
-	keys, left, err := keyRules{weak: true}.parseRemote(d.data, r.template)
+	keys, left, err := keyRules{weak: true}.parseRemote(d.data, r.template, anyIssuer)
 	if err != nil {
 		return nil, "", 0, err
 	}
@@ -330,7 +330,7 @@ const (
 // demand asks for a key that is not there: of the "kid" whose hash is given, or,
 // without keys at all, of any. It starts a fetch unless one began less than
 // minRefresh ago, and waits for the one that is under way, for a moment.
-func (r *remote) demand(ctx context.Context, kid uint64) answer {
+func (r *remote) demand(ctx context.Context, kid uint64, wait time.Duration) answer {
 	r.begin() //nolint:contextcheck // it goes on when the request has ended
 	r.mu.Lock()
 	if r.flight == nil {
@@ -353,7 +353,7 @@ func (r *remote) demand(ctx context.Context, kid uint64) answer {
 	r.waiting++
 	r.mu.Unlock()
 
-	timer := time.NewTimer(maxWait)
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	result := answerUnavailable
 	select {

@@ -6,6 +6,7 @@ package jwtauth
 import (
 	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
@@ -551,22 +552,27 @@ func TestStaleKeysServeUntilTheyAreTooOld(t *testing.T) {
 }
 
 // What the storage holds of another address is no key of this one.
-func TestStoredKeysAreThoseOfTheAddress(t *testing.T) {
+func TestStoredKeysThatCannotBeTrueAreNotTaken(t *testing.T) {
 	t.Parallel()
-	for name, text := range map[string]string{
-		"another address": `{"address":"https://evil.example.com/","fetched":"2023-11-14T22:13:20Z","jwks":"e30="}`,
-		"no set":          `{"address":"ADDRESS","fetched":"2023-11-14T22:13:20Z","jwks":"e30="}`,
-		"the future":      `{"address":"ADDRESS","fetched":"2033-11-14T22:13:20Z","jwks":"e30="}`,
-		"half":            `{"address":`,
+	set := base64.StdEncoding.EncodeToString([]byte(setOfRSA("a", testKeys().rsa)))
+	for name, c := range map[string]struct {
+		text  string
+		taken bool
+	}{
+		"control":    {`{"fetched":"NOW","jwks":"` + set + `"}`, true},
+		"no set":     {`{"fetched":"NOW","jwks":"e30="}`, false},
+		"the future": {`{"fetched":"2093-11-14T22:13:20Z","jwks":"` + set + `"}`, false},
+		"too old":    {`{"fetched":"2003-11-14T22:13:20Z","jwks":"` + set + `"}`, false},
+		"half":       {`{"fetched":`, false},
 	} {
 		s := newKeyServer(t, "")
 		f := remoteBlock(t, &JWT{JWKSURL: s.URL + "/keys"})
 		r, store := f.remote.remote, new(shelf)
-		_ = store.Store(t.Context(), r.storageKey(), []byte(strings.ReplaceAll(text, "ADDRESS", r.address)))
+		_ = store.Store(t.Context(), r.storageKey(), []byte(strings.ReplaceAll(c.text, "NOW", f.now().Format(time.RFC3339))))
 		r.use(store)
 		r.restore()
-		if r.current() != nil {
-			t.Errorf("%s: taken", name)
+		if taken := r.current() != nil; taken != c.taken {
+			t.Errorf("%s: taken: %v", name, taken)
 		}
 	}
 }

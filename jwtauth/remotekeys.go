@@ -6,6 +6,7 @@ package jwtauth
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -20,8 +21,8 @@ const maxRemoteKeys = 100
 // keys of one kid are both used; the token's signature decides.
 //
 // A key with a member "issuer" signs for that issuer alone, as Microsoft Entra
-// says it; it is used if that is the template.
-func (r keyRules) parseRemote(data []byte, template string) ([]*key, []skipped, error) {
+// says it; it is used if that is the template, or the one issuer there is.
+func (r keyRules) parseRemote(data []byte, template string, serves func(issuer string) bool) ([]*key, []skipped, error) {
 	var set struct {
 		Keys []jsontext.Value `json:"keys"`
 	}
@@ -32,7 +33,7 @@ func (r keyRules) parseRemote(data []byte, template string) ([]*key, []skipped, 
 	var left []skipped
 	seen := make(map[[32]byte]bool)
 	for i, raw := range set.Keys {
-		k, err := r.remoteMember(raw, template)
+		k, err := r.remoteMember(raw, template, serves)
 		switch {
 		case err != nil:
 			left = append(left, skipped{i, err})
@@ -53,7 +54,7 @@ func (r keyRules) parseRemote(data []byte, template string) ([]*key, []skipped, 
 	return keys, left, nil
 }
 
-func (r keyRules) remoteMember(raw []byte, template string) (*key, error) {
+func (r keyRules) remoteMember(raw []byte, template string, serves func(issuer string) bool) (*key, error) {
 	var about struct {
 		Type   string `json:"kty"`
 		Issuer string `json:"issuer"`
@@ -64,8 +65,8 @@ func (r keyRules) remoteMember(raw []byte, template string) (*key, error) {
 	if about.Type == "oct" {
 		return nil, errors.New("is a secret, and published")
 	}
-	if template != "" && about.Issuer != "" && about.Issuer != template {
-		return nil, errors.New("signs for one tenant only")
+	if about.Issuer != "" && about.Issuer != template && !serves(about.Issuer) {
+		return nil, errors.New("signs for another issuer")
 	}
 	_, k, err := r.member(raw)
 	return k, err
@@ -77,6 +78,21 @@ type remoteKeys struct {
 	rules      keyRules
 	algorithms algorithmSet // that such a key may serve
 	published  []*key       // belongs to load, then to the subscription
+	issuers    []string     // of the block
+}
+
+// anyIssuer is for those who only look whether there are keys.
+func anyIssuer(string) bool { return true }
+
+// serves reports whether a key of that issuer may sign for the block: for all of
+// its issuers, since nobody compares later.
+func (s *remoteKeys) serves(issuer string) bool {
+	for _, one := range s.issuers {
+		if one != issuer && !(strings.Contains(issuer, tenantPlace) && isTenant(issuer, one)) {
+			return false
+		}
+	}
+	return len(s.issuers) > 0
 }
 
 // of returns the keys of the set that the block takes; none when there is no
@@ -85,7 +101,7 @@ func (s *remoteKeys) of(set *remoteSet) []*key {
 	if set == nil {
 		return nil
 	}
-	keys, _, err := s.rules.parseRemote(set.data, s.remote.template)
+	keys, _, err := s.rules.parseRemote(set.data, s.remote.template, s.serves)
 	if err != nil {
 		return nil // nothing of it is for this block
 	}

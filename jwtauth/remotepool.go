@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/internal/secret"
@@ -159,7 +160,7 @@ func (j *JWT) openRemote(rules keyRules) (keySource, error) {
 	if rules.allowed != 0 {
 		algorithms = rules.allowed
 	}
-	j.remote = &remoteKeys{remote: value.(*remote), rules: rules, algorithms: algorithms &^ familyHMAC}
+	j.remote = &remoteKeys{remote: value.(*remote), rules: rules, algorithms: algorithms &^ familyHMAC, issuers: j.Issuers}
 	return j.remote, nil
 }
 
@@ -235,10 +236,26 @@ func (s *keySet) knows(kid []byte) bool {
 	return slices.ContainsFunc(s.keys, func(k *key) bool { return k.kid != "" && k.kid == string(kid) })
 }
 
+// patienceVar is the request variable that keeps until when a request waits for
+// keys.
+const patienceVar = "caddybolt.jwt.patience"
+
+// patience returns how long the request may wait for keys: maxWait in all, for
+// however many blocks it is in doubt.
+func patience(ctx context.Context) time.Duration {
+	now := time.Now()
+	until, ok := caddyhttp.GetVar(ctx, patienceVar).(time.Time)
+	if !ok {
+		until = now.Add(maxWait)
+		caddyhttp.SetVar(ctx, patienceVar, until)
+	}
+	return max(until.Sub(now), 0)
+}
+
 // consult asks the key server about a token that was in doubt.
 func (j *JWT) consult(ctx context.Context, token string, d *doubt, before *keySet) (*auth.Identity, error) {
 	r := j.remote.remote
-	result := r.demand(ctx, d.kid)
+	result := r.demand(ctx, d.kid, patience(ctx))
 	if result == answerMissing {
 		return nil, d.refusal
 	}

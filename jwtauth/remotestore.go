@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -23,21 +24,16 @@ const storeTimeout = 5 * time.Second
 // record is a set as the storage keeps it, so that a start during an outage of
 // the issuer verifies tokens.
 type record struct {
-	Address string    `json:"address"`
-	URI     string    `json:"jwks_uri"`
-	ETag    string    `json:"etag,omitempty"`
 	Fetched time.Time `json:"fetched"`
 	Set     []byte    `json:"jwks"`
 }
 
-// storageKey is where it stands: one place for an address, whatever the other
-// settings are.
+// storageKey is where it stands: one place for an address and all that decides
+// whether it is trusted. Keys that were fetched under another "ca" are not
+// those that would be fetched now. The address itself may hold a secret and is
+// not kept.
 func (r *remote) storageKey() string {
-	kind := "jwks_url "
-	if r.discovery {
-		kind = "oidc "
-	}
-	sum := sha256.Sum256([]byte(kind + r.address))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%t\n%q\n%q\n%q\n%t", r.discovery, r.address, r.template, r.ca, r.insecureHTTP))
 	return "auth/jwks/" + hex.EncodeToString(sum[:]) + ".json"
 }
 
@@ -57,7 +53,7 @@ func (r *remote) save(set *remoteSet) {
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
 	defer cancel()
-	text, err := json.Marshal(record{r.address, set.uri, set.etag, r.now(), set.data})
+	text, err := json.Marshal(record{r.now(), set.data})
 	if err == nil {
 		_ = (*s).Store(ctx, r.storageKey(), text)
 	}
@@ -77,14 +73,14 @@ func (r *remote) restore() {
 		return
 	}
 	var kept record
-	if json.Unmarshal(text, &kept) != nil || kept.Address != r.address {
+	if json.Unmarshal(text, &kept) != nil {
 		return
 	}
 	now := r.now()
 	if age := now.Sub(kept.Fetched); age >= r.stale || age < -time.Hour {
 		return // too old, or of a clock that was wrong
 	}
-	keys, _, err := keyRules{weak: true}.parseRemote(kept.Set, r.template)
+	keys, _, err := keyRules{weak: true}.parseRemote(kept.Set, r.template, anyIssuer)
 	if err != nil {
 		return
 	}
@@ -92,6 +88,6 @@ func (r *remote) restore() {
 	defer r.mu.Unlock()
 	if r.set == nil && r.confirmed.IsZero() {
 		r.confirmed = kept.Fetched
-		r.publish(&remoteSet{data: kept.Set, keys: len(keys), etag: kept.ETag, uri: kept.URI, fetched: kept.Fetched})
+		r.publish(&remoteSet{data: kept.Set, keys: len(keys), fetched: kept.Fetched})
 	}
 }
