@@ -6,9 +6,9 @@ package jwtauth
 import (
 	"compress/gzip"
 	"context"
-	"encoding/base64"
 	"crypto"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
