@@ -344,18 +344,6 @@ func (a *App) checkIdentity(ctx context.Context, id *auth.Identity) error {
 
 var errNoIdentity = errors.New("an authenticator accepted a request and did not say whose it is")
 
-// outage bounds how often a guard that cannot decide is logged.
-type outage struct{ last atomic.Int64 }
-
-func (o *outage) note(logger *zap.Logger, err error) {
-	now, last := time.Now().UnixNano(), o.last.Load()
-	if (last != 0 && now-last < warnEvery) || !o.last.CompareAndSwap(last, now) {
-		return
-	}
-	logger.Warn("guard cannot decide; its requests are refused with 503",
-		zap.String("reason", string(auth.ReasonOf(err))), zap.Error(err))
-}
-
 // Interface guards
 var (
 	_ caddy.App           = (*App)(nil)

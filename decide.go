@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net/http"
 
+	"go.uber.org/zap"
+
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddybolt/caddy-bolt/auth"
@@ -140,7 +142,10 @@ func (h *Handler) admit(r *http.Request, st *state, e *effective, id *auth.Ident
 			f.status = http.StatusUnauthorized
 		default:
 			f.status = http.StatusServiceUnavailable
-			h.app.outage.note(h.logger, err)
+			if h.app.outage.due() {
+				h.logger.Warn("guard cannot decide; its requests are refused with 503",
+					zap.String("reason", string(f.reason)), zap.Error(err))
+			}
 		}
 		return f
 	}

@@ -17,8 +17,17 @@ import (
 	"github.com/caddybolt/caddy-bolt/internal/redact"
 )
 
-// warnEvery bounds how often an authenticator that goes up and down is logged.
+// warnEvery bounds how often something that goes up and down is logged.
 const warnEvery = int64(time.Minute)
+
+// outage says when it is time for a warning again.
+type outage struct{ last atomic.Int64 }
+
+// due reports whether to warn now, which is then the last time.
+func (o *outage) due() bool {
+	now, last := time.Now().UnixNano(), o.last.Load()
+	return (last == 0 || now-last >= warnEvery) && o.last.CompareAndSwap(last, now)
+}
 
 // member is an authenticator in a list, with what the handler needs to know of
 // it. Whoever inherits the list shares it.
@@ -29,8 +38,8 @@ type member struct {
 	sources   []auth.Source
 	users     auth.UserStore // nil: the global one
 
-	lastWarned atomic.Int64
-	down       atomic.Bool
+	outage outage
+	down   atomic.Bool
 }
 
 // userStorer is an authenticator with a user store of its own.
@@ -89,8 +98,7 @@ func (m *member) undecided(logger *zap.Logger, err error) {
 		return
 	}
 	m.down.Store(true)
-	now, last := time.Now().UnixNano(), m.lastWarned.Load()
-	if (last != 0 && now-last < warnEvery) || !m.lastWarned.CompareAndSwap(last, now) {
+	if !m.outage.due() {
 		return
 	}
 	logger.Warn("authenticator cannot decide; its requests are refused with 503",

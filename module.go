@@ -227,11 +227,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	removeSpoofed(r, h.forwarded)
 
 	if !h.app.awaitStart(r.Context()) {
-		return h.fail(w, r, st, h.effective, &refusal{status: http.StatusServiceUnavailable, reason: auth.ReasonStoreUnavailable, err: errNotStarted})
+		return h.fail(w, r, st, h.effective, unavailable(errNotStarted))
 	}
 	// what an outer auth said is there again, for matchers and for the application
 	if err := setForward(r.Header, st.forward, st); err != nil {
-		return h.fail(w, r, st, h.effective, &refusal{status: http.StatusServiceUnavailable, reason: auth.ReasonStoreUnavailable, err: err})
+		return h.fail(w, r, st, h.effective, unavailable(err))
 	}
 	e, refused := h.settingsFor(st.stripped.restore(r))
 	if refused != nil {
@@ -267,7 +267,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		st.forward = e.forward
 	}
 	if err := setForward(r.Header, st.forward, st); err != nil {
-		return h.fail(w, r, st, e, &refusal{status: http.StatusServiceUnavailable, reason: auth.ReasonStoreUnavailable, err: err})
+		return h.fail(w, r, st, e, unavailable(err))
 	}
 	if id == nil {
 		h.app.metrics.anonymous.Inc()
@@ -275,6 +275,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		h.app.metrics.allowed.Inc()
 	}
 	return next.ServeHTTP(w, r)
+}
+
+// unavailable is the refusal of a request that a store could not help to decide.
+func unavailable(err error) *refusal {
+	return &refusal{status: http.StatusServiceUnavailable, reason: auth.ReasonStoreUnavailable, err: err}
 }
 
 var errNotStarted = errors.New("the app auth has not started yet")
