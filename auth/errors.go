@@ -38,6 +38,9 @@ var (
 	// user's issuer.
 	ErrUserNotFound = errors.New("user not found")
 
+	// ErrSessionNotFound: there is no such session, or it has ended.
+	ErrSessionNotFound = errors.New("session not found")
+
 	// ErrNoRevocation: no revocation store is configured.
 	ErrNoRevocation = errors.New("no revocation store is configured")
 )

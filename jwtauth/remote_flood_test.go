@@ -45,8 +45,8 @@ func TestUnknownKidsAtASlowServerCostLittle(t *testing.T) { //nolint:paralleltes
 		t.Run(name, func(t *testing.T) {
 			s := newKeyServer(t, good)
 			f := remoteBlock(t, &JWT{JWKSURL: s.URL + "/keys", Cache: new(int)})
+			f.fetched(t)
 			f.wantIn(t, known)
-			f.idle(t)
 			s.set(answer)
 			f.forward(defaultMinRefresh)
 			runtime.GC()

@@ -187,6 +187,25 @@ func (f *far) idle(tb testing.TB) {
 	})
 }
 
+// fetched waits for the first keys, however busy the machine is: a request
+// waits for a second only.
+func (f *far) fetched(tb testing.TB) {
+	tb.Helper()
+	f.remote.remote.begin()
+	f.idle(tb)
+	if f.remote.remote.current() == nil {
+		tb.Fatal("the first fetch brought no keys")
+	}
+}
+
+// giveUpAfter sets how long the next fetches may take: a server that is to fail
+// is given up soon, and one that is well must not be on a busy machine.
+func (f *far) giveUpAfter(tb testing.TB, d time.Duration) {
+	tb.Helper()
+	f.idle(tb)
+	f.remote.remote.client.Timeout = d
+}
+
 // due lets time pass until a regular fetch is made, and waits for its end.
 func (f *far) due(tb testing.TB, d time.Duration) {
 	tb.Helper()
@@ -392,9 +411,11 @@ func TestAnOutageOfTheKeyServerIsOneWarning(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newKeyServer(t, good)
-			f := remoteBlock(t, &JWT{JWKSURL: s.URL + "/keys?private=1", Timeout: caddy.Duration(200 * time.Millisecond), Cache: new(int)})
+			f := remoteBlock(t, &JWT{JWKSURL: s.URL + "/keys?private=1", Timeout: caddy.Duration(time.Minute), Cache: new(int)})
+			f.fetched(t)
 			f.wantIn(t, known)
 			s.set(fault)
+			f.giveUpAfter(t, 200*time.Millisecond)
 			for range 4 {
 				f.due(t, defaultRefreshMost)
 				f.wantIn(t, known)
@@ -408,6 +429,7 @@ func TestAnOutageOfTheKeyServerIsOneWarning(t *testing.T) {
 				t.Errorf("log %v", entries)
 			}
 			s.serve(good)
+			f.giveUpAfter(t, time.Minute)
 			f.due(t, defaultMinRefresh)
 			if entries := f.logs.TakeAll(); len(entries) != 1 || entries[0].Level != zap.InfoLevel {
 				t.Errorf("log %v", entries)
@@ -433,8 +455,8 @@ func TestWithoutAnyKeysNobodyKnows(t *testing.T) {
 			f.wantOut(t, joined(t, `{"alg":"HS256","kid":"a"}`, longPayload, hs(algHS256, "x")), auth.ReasonBadSignature)
 			f.wantOut(t, joined(t, `{"alg":"ES256","kid":"a"}`, longPayload, hs(algHS256, "x")), auth.ReasonUnsupportedAlgorithm)
 			f.wantIn(t, hs256(t, longPayload)) // the other key is there
-			f.idle(t)
 			s.serve(setOfRSA("a", testKeys().rsa))
+			f.giveUpAfter(t, time.Minute)
 			f.due(t, defaultMinRefresh)
 			f.wantIn(t, remoteToken(t, algRS256, testKeys().rsa, "a", longPayload))
 		})
