@@ -17,6 +17,7 @@ import (
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/internal/clock"
 	"github.com/caddybolt/caddy-bolt/internal/module"
+	"github.com/caddybolt/caddy-bolt/internal/revoked"
 	"github.com/caddybolt/caddy-bolt/internal/secret"
 )
 
@@ -119,12 +120,12 @@ func (b *Bolt) Revoked(_ context.Context, token auth.TokenRef) (bool, error) {
 	if s == nil {
 		return false, errNotStarted
 	}
-	return s.revoked(&token, b.now), nil
+	return s.Revoked(&token, b.now), nil
 }
 
 // Revoke implements auth.RevocationStore.
 func (b *Bolt) Revoke(ctx context.Context, token auth.TokenRef, until time.Time) error {
-	list, err := tokenEntries(token, until, b.clock.Now())
+	list, err := revoked.TokenEntries(token, until, b.clock.Now())
 	if err != nil {
 		return err
 	}
@@ -133,11 +134,11 @@ func (b *Bolt) Revoke(ctx context.Context, token auth.TokenRef, until time.Time)
 
 // RevokeUser implements auth.RevocationStore.
 func (b *Bolt) RevokeUser(ctx context.Context, user auth.UserRef, issuedBefore, until time.Time) error {
-	e, err := userEntry(user, issuedBefore, until, b.clock.Now())
+	e, err := revoked.UserEntry(user, issuedBefore, until, b.clock.Now())
 	if err != nil {
 		return err
 	}
-	return b.file.write(ctx, change{entries: []entry{e}})
+	return b.file.write(ctx, change{entries: []revoked.Entry{e}})
 }
 
 // List implements auth.RevocationLister.
@@ -146,19 +147,19 @@ func (b *Bolt) List(ctx context.Context) ([]auth.Revocation, error) {
 	if s == nil {
 		return nil, errNotStarted
 	}
-	return s.list(ctx, b.now())
+	return s.List(ctx, b.now())
 }
 
 // Unrevoke implements auth.RevocationLister.
 func (b *Bolt) Unrevoke(ctx context.Context, token auth.TokenRef) error {
-	list, err := unrevokeEntries(token)
+	list, err := revoked.UnrevokeEntries(token)
 	if err != nil {
 		return err
 	}
 	return b.file.write(ctx, change{entries: list, forget: true})
 }
 
-func (b *Bolt) now() int64 { return nanoseconds(b.clock.Now()) }
+func (b *Bolt) now() int64 { return revoked.Nanoseconds(b.clock.Now()) }
 
 // UnmarshalCaddyfile sets up the store. Syntax:
 //

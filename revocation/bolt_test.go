@@ -25,6 +25,7 @@ import (
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/auth/authtest"
 	"github.com/caddybolt/caddy-bolt/internal/clock"
+	"github.com/caddybolt/caddy-bolt/internal/revoked"
 )
 
 func TestMemoryKeepsTheContract(t *testing.T) {
@@ -155,7 +156,7 @@ func TestBoltReloadSharesOneFileAndClosesItWithTheLast(t *testing.T) {
 	}
 	second := open(filepath.Join(link, ".", filepath.Base(path)))
 	cleanup(t, first)
-	if !revoked(t, second, token("a")) {
+	if !isRevoked(t, second, token("a")) {
 		t.Error("lost by a reload")
 	}
 	revoke(t, second, token("b"), time.Time{})
@@ -260,14 +261,14 @@ func filled(t *testing.T, n int) string {
 	t.Helper()
 	path := boltPath(t)
 	b := newBolt(t, path, newHand().clock())
-	var list []entry
+	var list []revoked.Entry
 	for i := range n {
-		list = append(list, entry{kind: tokenKind, id: jti(i), issuer: "https://id.example", until: noon.Add(time.Hour).UnixNano()})
+		list = append(list, revoked.Entry{Kind: revoked.Token, ID: jti(i), Issuer: "https://id.example", Until: noon.Add(time.Hour).UnixNano()})
 		if i%10 == 0 {
-			list = append(list, entry{kind: userKind, id: jti(i), until: noon.Add(time.Hour).UnixNano(), cutoff: noon.UnixNano()})
+			list = append(list, revoked.Entry{Kind: revoked.User, ID: jti(i), Until: noon.Add(time.Hour).UnixNano(), Cutoff: noon.UnixNano()})
 		}
 	}
-	list = append(list, entry{kind: sessionKind, id: "s", until: noon.Add(time.Hour).UnixNano()})
+	list = append(list, revoked.Entry{Kind: revoked.Session, ID: "s", Until: noon.Add(time.Hour).UnixNano()})
 	if err := b.file.write(t.Context(), change{entries: list}); err != nil {
 		t.Fatal(err)
 	}
@@ -341,7 +342,7 @@ func TestDamagedFileIsRefusedAndNamed(t *testing.T) {
 			if err := b.Start(t.Context()); err != nil {
 				t.Fatalf("the restored file is refused: %v", err)
 			}
-			if !revoked(t, b, token(jti(7))) {
+			if !isRevoked(t, b, token(jti(7))) {
 				t.Error("the restored file is empty")
 			}
 		})
@@ -391,18 +392,18 @@ func TestEveryFlippedByteIsFoundOrHarmless(t *testing.T) {
 }
 
 // loaded returns what a file of this content holds.
-func loaded(path string, content []byte) (map[entry]bool, error) {
+func loaded(path string, content []byte) (map[revoked.Entry]bool, error) {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		return nil, err
 	}
-	s := newSet()
+	s := revoked.New()
 	db, err := openBolt(path, s)
 	if err != nil {
 		return nil, err
 	}
-	all := make(map[entry]bool)
-	for i := range shards {
-		s.eachOf(i, func(e entry) { all[e] = true })
+	all := make(map[revoked.Entry]bool)
+	for i := range revoked.Shards {
+		s.EachOf(i, func(e revoked.Entry) { all[e] = true })
 	}
 	return all, db.close()
 }
@@ -432,16 +433,16 @@ func TestFileThatIsRemovedOrReplacedIsWrittenAgain(t *testing.T) {
 		if err := accident(path); err != nil {
 			t.Fatal(err)
 		}
-		if !revoked(t, b, token("before")) {
+		if !isRevoked(t, b, token("before")) {
 			t.Errorf("%s: forgotten at once", name)
 		}
 		revoke(t, b, token("after"), noon.Add(time.Hour))
 		cleanup(t, b)
 		again := newBolt(t, path, h.clock())
-		if !revoked(t, again, token("before")) || !revoked(t, again, token("after")) {
+		if !isRevoked(t, again, token("before")) || !isRevoked(t, again, token("after")) {
 			t.Errorf("%s: forgotten after the restart", name)
 		}
-		if name == "file replaced" && !revoked(t, again, token(jti(3))) {
+		if name == "file replaced" && !isRevoked(t, again, token(jti(3))) {
 			t.Errorf("%s: what the new file holds is forgotten", name)
 		}
 	}
@@ -468,7 +469,7 @@ func TestWriteThatFailsIsAnErrorAndTheTokenIsRefused(t *testing.T) {
 			t.Error("Unrevoke: no error")
 		}
 	}
-	if !revoked(t, b, token("a")) || !revoked(t, b, token("before")) {
+	if !isRevoked(t, b, token("a")) || !isRevoked(t, b, token("before")) {
 		t.Error("a revoked token is valid")
 	}
 	b.file.expire(b.file.set.Load()) // must not fail on a file that is not open
@@ -479,7 +480,7 @@ func TestWriteThatFailsIsAnErrorAndTheTokenIsRefused(t *testing.T) {
 	cleanup(t, b)
 	again := newBolt(t, path, h.clock())
 	for _, id := range []string{"a", "b", "before"} {
-		if !revoked(t, again, token(id)) {
+		if !isRevoked(t, again, token(id)) {
 			t.Errorf("%q is forgotten", id)
 		}
 	}
@@ -500,7 +501,7 @@ func TestFileThatIsCutShortDoesNotEndTheServer(t *testing.T) {
 		t.Error("no error")
 	}
 	of7 := token(jti(7))
-	if !revoked(t, b, token("a")) || !revoked(t, b, of7) {
+	if !isRevoked(t, b, token("a")) || !isRevoked(t, b, of7) {
 		t.Error("a revoked token is valid")
 	}
 	if err := os.Remove(path); err != nil {
@@ -509,7 +510,7 @@ func TestFileThatIsCutShortDoesNotEndTheServer(t *testing.T) {
 	revoke(t, b, token("b"), noon.Add(time.Hour))
 	cleanup(t, b)
 	again := newBolt(t, path, h.clock())
-	if !revoked(t, again, token("a")) || !revoked(t, again, token("b")) || !revoked(t, again, of7) {
+	if !isRevoked(t, again, token("a")) || !isRevoked(t, again, token("b")) || !isRevoked(t, again, of7) {
 		t.Error("forgotten after the restart")
 	}
 }
@@ -524,21 +525,21 @@ func TestExpiredEntriesAreRemovedFromTheFile(t *testing.T) {
 
 	// After a restart, too: what ended meanwhile is not left behind.
 	again := newBolt(t, path, h.clock())
-	if s := again.file.set.Load(); s.tokens.first.size.Load() != 2501 {
-		t.Fatalf("%d tokens", s.tokens.first.size.Load())
+	if s := again.file.set.Load(); s.Len(revoked.Token) != 2501 {
+		t.Fatalf("%d tokens", s.Len(revoked.Token))
 	}
-	if is := revoked(t, again, token(jti(3))); is {
+	if is := isRevoked(t, again, token(jti(3))); is {
 		t.Error("an entry that ended counts")
 	}
 	cleanup(t, again)
 	f := newBoltFile(path, h.clock()) // without its goroutine, in place of it
-	s := newSet()
+	s := revoked.New()
 	if err := f.open(s); err != nil {
 		t.Fatal(err)
 	}
 	f.expire(s)
 	f.close()
-	if n := s.tokens.first.size.Load() + s.users.size.Load(); n != 1 {
+	if n := s.Len(revoked.Token) + s.Len(revoked.User); n != 1 {
 		t.Errorf("%d entries in memory, want 1", n)
 	}
 	content, err := os.ReadFile(path)
@@ -555,14 +556,14 @@ func TestExpiredEntriesAreRemovedFromTheFile(t *testing.T) {
 func TestWriteWaitsNoLongerThanItsContext(t *testing.T) {
 	t.Parallel()
 	f := newBoltFile("never opened", clock.Clock{}) // nobody receives its changes
-	f.set.Store(newSet())
+	f.set.Store(revoked.New())
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	err := f.write(ctx, change{entries: []entry{{kind: tokenKind, id: "a", until: 1}}})
+	err := f.write(ctx, change{entries: []revoked.Entry{{Kind: revoked.Token, ID: "a", Until: 1}}})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v", err)
 	}
-	if _, ok := f.set.Load().tokens.first.get("a", "a"); !ok {
+	if f.set.Load().Len(revoked.Token) != 1 {
 		t.Error("the token is not refused meanwhile")
 	}
 }
@@ -622,7 +623,7 @@ func TestConfirmedRevocationSurvivesKill(t *testing.T) {
 	}
 	b := newBolt(t, path, clock.Clock{})
 	for _, id := range confirmed {
-		if !revoked(t, b, auth.TokenRef{ID: strings.TrimSpace(id)}) {
+		if !isRevoked(t, b, auth.TokenRef{ID: strings.TrimSpace(id)}) {
 			t.Errorf("%q was confirmed and is forgotten", id)
 		}
 	}
@@ -634,14 +635,14 @@ func TestAMillionRevokedTokensAreReadInTwoSeconds(t *testing.T) {
 	}
 	path := boltPath(t)
 	f := newBoltFile(path, clock.Clock{})
-	s := newSet()
+	s := revoked.New()
 	if err := f.open(s); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 20 {
 		err := f.update(func(w *boltWriter) error {
 			for n := range 50_000 {
-				if err := w.put(entry{kind: tokenKind, id: jti(i*50_000 + n), issuer: "https://id.example", until: 1 << 62}); err != nil {
+				if err := w.put(revoked.Entry{Kind: revoked.Token, ID: jti(i*50_000 + n), Issuer: "https://id.example", Until: 1 << 62}); err != nil {
 					return err
 				}
 			}
@@ -659,7 +660,7 @@ func TestAMillionRevokedTokensAreReadInTwoSeconds(t *testing.T) {
 	took, grown := time.Since(start), heap()-before
 	f.close()
 	t.Logf("%s, %d MiB", took, grown>>20)
-	if n := s.tokens.first.size.Load(); n != 1_000_000 {
+	if n := s.Len(revoked.Token); n != 1_000_000 {
 		t.Errorf("%d entries", n)
 	}
 	if took > 10*time.Second || grown > 150<<20 { // the figure is 2 s; machines differ
@@ -722,16 +723,16 @@ func FuzzEntry(f *testing.F) {
 	f.Add(byte('t'), "https://id.example", "jti", int64(1), int64(0), []byte("t\x00x"))
 	f.Add(byte('u'), "", "1", int64(1), int64(-5), []byte{})
 	f.Fuzz(func(t *testing.T, k byte, issuer, id string, until, cutoff int64, raw []byte) {
-		if e, err := decodeEntry(raw, raw); err == nil && e.id == "" {
+		if e, err := decodeEntry(raw, raw); err == nil && e.ID == "" {
 			t.Error("an entry without an ID")
 		}
-		e := entry{kind: kind(k), id: id, issuer: issuer, until: until, cutoff: cutoff}
-		if e.kind != userKind {
-			e.cutoff = 0
+		e := revoked.Entry{Kind: revoked.Kind(k), ID: id, Issuer: issuer, Until: until, Cutoff: cutoff}
+		if e.Kind != revoked.User {
+			e.Cutoff = 0
 		}
 		key := encodeKey(e)
 		got, err := decodeEntry(key, encodeValue(key, e))
-		valid := id != "" && until != 0 && (e.kind == userKind || e.kind == tokenKind || e.kind == sessionKind)
+		valid := id != "" && until != 0 && (e.Kind == revoked.User || e.Kind == revoked.Token || e.Kind == revoked.Session)
 		if valid != (err == nil) || valid && got != e {
 			t.Errorf("%+v became %+v, error %v", e, got, err)
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddybolt/caddy-bolt/internal/clock"
+	"github.com/caddybolt/caddy-bolt/internal/revoked"
 )
 
 var (
@@ -34,7 +35,7 @@ type boltFile struct {
 	clock clock.Clock
 
 	// set is nil until the file was read.
-	set atomic.Pointer[set]
+	set atomic.Pointer[revoked.Set]
 
 	mu      sync.Mutex // of starting and of ending
 	running bool
@@ -53,7 +54,7 @@ type boltFile struct {
 
 // change is something to write. Entries are added, or forgotten.
 type change struct {
-	entries []entry
+	entries []revoked.Entry
 	forget  bool
 	answer  chan error
 }
@@ -75,7 +76,7 @@ func (f *boltFile) start() error {
 	if f.running {
 		return nil
 	}
-	s := newSet()
+	s := revoked.New()
 	if err := f.open(s); err != nil {
 		return err
 	}
@@ -86,7 +87,7 @@ func (f *boltFile) start() error {
 }
 
 // open opens the file, makes it if there is none, and adds what it holds to s.
-func (f *boltFile) open(s *set) error {
+func (f *boltFile) open(s *revoked.Set) error {
 	there, _ := os.Stat(f.path)
 	if f.bad != nil && there != nil && os.SameFile(there, f.bad) &&
 		there.Size() == f.bad.Size() && there.ModTime().Equal(f.bad.ModTime()) {
@@ -138,7 +139,7 @@ func (f *boltFile) write(ctx context.Context, c change) error {
 	}
 	if !c.forget {
 		for _, e := range c.entries {
-			s.apply(e)
+			s.Apply(e)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
@@ -161,7 +162,7 @@ func (f *boltFile) write(ctx context.Context, c change) error {
 
 // run writes changes, as many as are waiting in one transaction: each costs a
 // wait for the disk.
-func (f *boltFile) run(s *set) {
+func (f *boltFile) run(s *revoked.Set) {
 	debug.SetPanicOnFault(true) // a file that was cut short: an error, not the end of the server
 	defer close(f.done)
 	defer f.close()
@@ -197,7 +198,7 @@ func (f *boltFile) waiting(batch []change) []change {
 }
 
 // commit writes changes.
-func (f *boltFile) commit(s *set, batch []change) error {
+func (f *boltFile) commit(s *revoked.Set, batch []change) error {
 	err := f.verify(s)
 	if err == nil {
 		err = f.update(func(w *boltWriter) error {
@@ -224,9 +225,9 @@ func (f *boltFile) commit(s *set, batch []change) error {
 	for _, c := range batch {
 		for _, e := range c.entries {
 			if c.forget {
-				s.remove(e, math.MaxInt64)
+				s.Remove(e, math.MaxInt64)
 			} else {
-				s.apply(e) // again: somebody may have forgotten it meanwhile
+				s.Apply(e) // again: somebody may have forgotten it meanwhile
 			}
 		}
 	}
@@ -234,12 +235,12 @@ func (f *boltFile) commit(s *set, batch []change) error {
 }
 
 // expire removes what ended, from the disk and from memory.
-func (f *boltFile) expire(s *set) {
-	now := nanoseconds(f.clock.Now())
+func (f *boltFile) expire(s *revoked.Set) {
+	now := revoked.Nanoseconds(f.clock.Now())
 	if f.db == nil {
 		return // the next change opens it
 	}
-	err := s.sweep(now, func(ended []entry) error {
+	err := s.Sweep(now, func(ended []revoked.Entry) error {
 		err := f.update(func(w *boltWriter) error {
 			for _, e := range ended {
 				if err := w.remove(e, now); err != nil {
@@ -249,7 +250,7 @@ func (f *boltFile) expire(s *set) {
 			return nil
 		})
 		if err == nil {
-			s.drop(ended, now)
+			s.Drop(ended, now)
 		}
 		return err
 	})
@@ -258,7 +259,7 @@ func (f *boltFile) expire(s *set) {
 
 // verify makes sure that what is written is found at the next start: a file
 // that was deleted or replaced is opened anew and gets all that is in memory.
-func (f *boltFile) verify(s *set) error {
+func (f *boltFile) verify(s *revoked.Set) error {
 	info, err := os.Stat(f.path)
 	if f.db != nil && err == nil && os.SameFile(info, f.opened) {
 		return nil
@@ -267,11 +268,11 @@ func (f *boltFile) verify(s *set) error {
 	if err := f.open(s); err != nil {
 		return err
 	}
-	now := nanoseconds(f.clock.Now())
-	for i := range shards {
-		var part []entry
-		s.eachOf(i, func(e entry) {
-			if e.until > now {
+	now := revoked.Nanoseconds(f.clock.Now())
+	for i := range revoked.Shards {
+		var part []revoked.Entry
+		s.EachOf(i, func(e revoked.Entry) {
+			if e.Until > now {
 				part = append(part, e)
 			}
 		})

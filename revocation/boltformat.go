@@ -19,6 +19,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/caddybolt/caddy-bolt/internal/revoked"
 )
 
 // The file has two buckets. "revoked" maps
@@ -64,7 +66,7 @@ type boltDB struct {
 
 // openBolt opens the file and adds what it holds to s. If there is no file, it
 // makes one; a file that is there and holds nothing is damaged.
-func openBolt(path string, s *set) (db *boltDB, err error) {
+func openBolt(path string, s *revoked.Set) (db *boltDB, err error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		if err := createBolt(path); err != nil {
 			return nil, fmt.Errorf("creating %q: %w", path, err)
@@ -256,9 +258,9 @@ func checkMeta(file *os.File, pageSize int64) error {
 }
 
 // load adds all entries to s.
-func load(tx *bbolt.Tx, s *set) error {
-	revoked, about := tx.Bucket(revokedBucket), tx.Bucket(aboutBucket)
-	if revoked == nil || about == nil {
+func load(tx *bbolt.Tx, s *revoked.Set) error {
+	entries, about := tx.Bucket(revokedBucket), tx.Bucket(aboutBucket)
+	if entries == nil || about == nil {
 		return errors.New("it holds no revocations")
 	}
 	if !bytes.Equal(about.Get(formatKey), formatValue) {
@@ -270,7 +272,7 @@ func load(tx *bbolt.Tx, s *set) error {
 	}
 	expected, found := binary.BigEndian.Uint64(count), uint64(0)
 	var last []byte
-	err = revoked.ForEach(func(k, v []byte) error {
+	err = entries.ForEach(func(k, v []byte) error {
 		found++
 		if bytes.Compare(last, k) >= 0 { // the way to one page leads to another
 			return fmt.Errorf("entry %d: order", found)
@@ -280,7 +282,7 @@ func load(tx *bbolt.Tx, s *set) error {
 		if err != nil {
 			return fmt.Errorf("entry %d: %w", found, err)
 		}
-		s.apply(e)
+		s.Apply(e)
 		return nil
 	})
 	if err != nil {
@@ -312,7 +314,7 @@ func newBoltWriter(tx *bbolt.Tx) (*boltWriter, error) {
 }
 
 // put writes an entry, extending the one that is there.
-func (w *boltWriter) put(e entry) error {
+func (w *boltWriter) put(e revoked.Entry) error {
 	key := encodeKey(e)
 	if old := w.revoked.Get(key); old == nil {
 		w.count++
@@ -321,13 +323,13 @@ func (w *boltWriter) put(e entry) error {
 		if err != nil {
 			return err
 		}
-		e.until, e.cutoff = max(e.until, there.until), max(e.cutoff, there.cutoff)
+		e.Until, e.Cutoff = max(e.Until, there.Until), max(e.Cutoff, there.Cutoff)
 	}
 	return w.revoked.Put(key, encodeValue(key, e))
 }
 
 // remove removes an entry unless it ends after the time given.
-func (w *boltWriter) remove(e entry, endsBefore int64) error {
+func (w *boltWriter) remove(e revoked.Entry, endsBefore int64) error {
 	key := encodeKey(e)
 	old := w.revoked.Get(key)
 	if old == nil {
@@ -337,7 +339,7 @@ func (w *boltWriter) remove(e entry, endsBefore int64) error {
 	if err != nil {
 		return err
 	}
-	if there.until > endsBefore {
+	if there.Until > endsBefore {
 		return nil
 	}
 	w.count--
@@ -348,51 +350,51 @@ func (w *boltWriter) finish() error {
 	return w.about.Put(countKey, sealed(countKey, binary.BigEndian.AppendUint64(nil, w.count)))
 }
 
-func encodeKey(e entry) []byte {
-	key := make([]byte, 0, 4+len(e.issuer)+len(e.id))
-	key = append(key, byte(e.kind))
-	key = binary.AppendUvarint(key, uint64(len(e.issuer)))
-	key = append(key, e.issuer...)
-	return append(key, e.id...)
+func encodeKey(e revoked.Entry) []byte {
+	key := make([]byte, 0, 4+len(e.Issuer)+len(e.ID))
+	key = append(key, byte(e.Kind))
+	key = binary.AppendUvarint(key, uint64(len(e.Issuer)))
+	key = append(key, e.Issuer...)
+	return append(key, e.ID...)
 }
 
-func encodeValue(key []byte, e entry) []byte {
-	value := binary.BigEndian.AppendUint64(make([]byte, 0, 20), uint64(e.until))
-	if e.kind == userKind {
-		value = binary.BigEndian.AppendUint64(value, uint64(e.cutoff))
+func encodeValue(key []byte, e revoked.Entry) []byte {
+	value := binary.BigEndian.AppendUint64(make([]byte, 0, 20), uint64(e.Until))
+	if e.Kind == revoked.User {
+		value = binary.BigEndian.AppendUint64(value, uint64(e.Cutoff))
 	}
 	return sealed(key, value)
 }
 
-func decodeEntry(key, value []byte) (entry, error) {
+func decodeEntry(key, value []byte) (revoked.Entry, error) {
 	if len(key) == 0 {
-		return entry{}, errors.New("key")
+		return revoked.Entry{}, errors.New("key")
 	}
 	value, err := unsealed(key, value)
 	if err != nil {
-		return entry{}, err
+		return revoked.Entry{}, err
 	}
-	e := entry{kind: kind(key[0])}
+	e := revoked.Entry{Kind: revoked.Kind(key[0])}
 	size := 8
-	switch e.kind {
-	case tokenKind, sessionKind:
-	case userKind:
+	switch e.Kind {
+	case revoked.Token, revoked.Session:
+	case revoked.User:
 		size = 16
 	default:
-		return entry{}, errors.New("kind")
+		return revoked.Entry{}, errors.New("kind")
 	}
 	issuer, n := binary.Uvarint(key[1:])
 	rest := key[1+max(n, 0):]
 	if n <= 0 || issuer > uint64(len(rest)) || len(value) != size {
-		return entry{}, errors.New("length")
+		return revoked.Entry{}, errors.New("length")
 	}
-	e.issuer, e.id = string(rest[:issuer]), string(rest[issuer:])
-	e.until = int64(binary.BigEndian.Uint64(value))
-	if e.kind == userKind {
-		e.cutoff = int64(binary.BigEndian.Uint64(value[8:]))
+	e.Issuer, e.ID = string(rest[:issuer]), string(rest[issuer:])
+	e.Until = int64(binary.BigEndian.Uint64(value))
+	if e.Kind == revoked.User {
+		e.Cutoff = int64(binary.BigEndian.Uint64(value[8:]))
 	}
-	if e.id == "" || e.until == 0 {
-		return entry{}, errors.New("no ID or no end")
+	if e.ID == "" || e.Until == 0 {
+		return revoked.Entry{}, errors.New("no ID or no end")
 	}
 	return e, nil
 }

@@ -99,7 +99,7 @@ func eachStore(t *testing.T, test func(*testing.T, store, *hand)) {
 	})
 }
 
-func revoked(tb testing.TB, s auth.RevocationStore, token auth.TokenRef) bool {
+func isRevoked(tb testing.TB, s auth.RevocationStore, token auth.TokenRef) bool {
 	tb.Helper()
 	is, err := s.Revoked(context.Background(), token)
 	if err != nil {

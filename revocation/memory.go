@@ -4,10 +4,8 @@
 package revocation
 
 import (
-	"cmp"
 	"context"
 	"math"
-	"slices"
 	"sync"
 	"time"
 
@@ -17,11 +15,16 @@ import (
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/internal/clock"
 	"github.com/caddybolt/caddy-bolt/internal/module"
+	"github.com/caddybolt/caddy-bolt/internal/revoked"
 )
 
 func init() {
 	caddy.RegisterModule(Memory{})
 }
+
+// DefaultLifetime is how long an entry is kept that nobody gave an end: the
+// cut-off of a user, and a token that never expires.
+const DefaultLifetime = revoked.DefaultLifetime
 
 // sweepEvery is how often expired entries are removed.
 const sweepEvery = time.Minute
@@ -81,7 +84,7 @@ func (m *Memory) Cleanup() error {
 
 // Revoked implements auth.RevocationStore.
 func (m *Memory) Revoked(_ context.Context, token auth.TokenRef) (bool, error) {
-	return m.state.set.revoked(&token, m.now), nil
+	return m.state.set.Revoked(&token, m.now), nil
 }
 
 // Revoke implements auth.RevocationStore.
@@ -89,12 +92,12 @@ func (m *Memory) Revoke(ctx context.Context, token auth.TokenRef, until time.Tim
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	list, err := tokenEntries(token, until, m.clock.Now())
+	list, err := revoked.TokenEntries(token, until, m.clock.Now())
 	if err != nil {
 		return err
 	}
 	for _, e := range list {
-		m.state.set.apply(e)
+		m.state.set.Apply(e)
 	}
 	return nil
 }
@@ -104,17 +107,17 @@ func (m *Memory) RevokeUser(ctx context.Context, user auth.UserRef, issuedBefore
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	e, err := userEntry(user, issuedBefore, until, m.clock.Now())
+	e, err := revoked.UserEntry(user, issuedBefore, until, m.clock.Now())
 	if err != nil {
 		return err
 	}
-	m.state.set.apply(e)
+	m.state.set.Apply(e)
 	return nil
 }
 
 // List implements auth.RevocationLister.
 func (m *Memory) List(ctx context.Context) ([]auth.Revocation, error) {
-	return m.state.set.list(ctx, m.now())
+	return m.state.set.List(ctx, m.now())
 }
 
 // Unrevoke implements auth.RevocationLister.
@@ -122,17 +125,17 @@ func (m *Memory) Unrevoke(ctx context.Context, token auth.TokenRef) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	list, err := unrevokeEntries(token)
+	list, err := revoked.UnrevokeEntries(token)
 	if err != nil {
 		return err
 	}
 	for _, e := range list {
-		m.state.set.remove(e, math.MaxInt64)
+		m.state.set.Remove(e, math.MaxInt64)
 	}
 	return nil
 }
 
-func (m *Memory) now() int64 { return nanoseconds(m.clock.Now()) }
+func (m *Memory) now() int64 { return revoked.Nanoseconds(m.clock.Now()) }
 
 // UnmarshalCaddyfile sets up the store. Syntax:
 //
@@ -150,20 +153,20 @@ func (m *Memory) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 // memoryState is the set, and the goroutine that removes what expired.
 type memoryState struct {
-	set  *set
+	set  *revoked.Set
 	stop chan struct{}
 	done sync.WaitGroup
 }
 
 func newMemoryState(c clock.Clock) *memoryState {
-	s := &memoryState{set: newSet(), stop: make(chan struct{})}
+	s := &memoryState{set: revoked.New(), stop: make(chan struct{})}
 	s.done.Go(func() {
 		ticker := time.NewTicker(sweepEvery)
 		defer ticker.Stop()
 		for {
 			select {
 			case <-ticker.C:
-				s.set.expire(nanoseconds(c.Now()))
+				s.set.Expire(revoked.Nanoseconds(c.Now()))
 			case <-s.stop:
 				return
 			}
@@ -177,50 +180,6 @@ func (s *memoryState) Destruct() error {
 	close(s.stop)
 	s.done.Wait()
 	return nil
-}
-
-// expire removes what ended until now.
-func (s *set) expire(now int64) {
-	_ = s.sweep(now, func(ended []entry) error {
-		s.drop(ended, now)
-		return nil
-	})
-}
-
-// drop removes entries that end before now, unless they were extended.
-func (s *set) drop(ended []entry, now int64) {
-	for _, e := range ended {
-		s.remove(e, now)
-	}
-}
-
-// list returns what has not ended, tokens first, in the order of their IDs.
-func (s *set) list(ctx context.Context, now int64) ([]auth.Revocation, error) {
-	var entries []entry
-	for i := range shards {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		s.eachOf(i, func(e entry) {
-			if e.until > now {
-				entries = append(entries, e)
-			}
-		})
-	}
-	order := map[kind]int{tokenKind: 0, sessionKind: 1, userKind: 2}
-	slices.SortFunc(entries, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(order[a.kind], order[b.kind]), cmp.Compare(a.id, b.id), cmp.Compare(a.issuer, b.issuer),
-			cmp.Compare(b.until, a.until))
-	})
-	// An ID whose first issuer's entry went may be there twice for the next.
-	entries = slices.CompactFunc(entries, func(a, b entry) bool {
-		return a.kind == b.kind && a.id == b.id && a.issuer == b.issuer
-	})
-	list := make([]auth.Revocation, len(entries))
-	for i, e := range entries {
-		list[i] = e.revocation()
-	}
-	return list, nil
 }
 
 // Interface guards

@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/revoked"
 )
 
 func TestMemorySurvivesAReloadAndEndsWithTheLastConfiguration(t *testing.T) {
@@ -28,21 +29,21 @@ func TestMemorySurvivesAReloadAndEndsWithTheLastConfiguration(t *testing.T) {
 	revoke(t, first, token("a"), time.Time{})
 	second := open() // a reload: the new one is there before the old one goes
 	cleanup(t, first)
-	if !revoked(t, second, token("a")) {
+	if !isRevoked(t, second, token("a")) {
 		t.Fatal("lost by a reload")
 	}
 	rejected := open() // and one that is rejected
 	cleanup(t, rejected)
-	if !revoked(t, second, token("a")) {
+	if !isRevoked(t, second, token("a")) {
 		t.Error("lost by a rejected reload")
 	}
-	if !revoked(t, first, token("a")) {
+	if !isRevoked(t, first, token("a")) {
 		t.Error("a request that outlives its configuration is let pass")
 	}
 	cleanup(t, second)
 	last := open()
 	defer cleanup(t, last)
-	if revoked(t, last, token("a")) {
+	if isRevoked(t, last, token("a")) {
 		t.Error("still there after the end: this is not the control that it should be")
 	}
 }
@@ -78,21 +79,21 @@ func TestExpiredEntriesAreRemoved(t *testing.T) {
 	revokeUser(t, m, auth.UserRef{ID: "1"}, noon, noon.Add(time.Minute))
 	revokeUser(t, m, auth.UserRef{ID: "2"}, noon, noon.Add(time.Hour))
 	s := m.state.set
-	s.expire(m.now())
-	if n := s.tokens.first.size.Load(); n != 3001 {
+	s.Expire(m.now())
+	if n := s.Len(revoked.Token); n != 3001 {
 		t.Fatalf("%d tokens before anything ended", n)
 	}
 	h.move(time.Minute)
-	s.expire(m.now())
-	if tokens, users := s.tokens.first.size.Load(), s.users.size.Load(); tokens != 1 || users != 1 {
+	s.Expire(m.now())
+	if tokens, users := s.Len(revoked.Token), s.Len(revoked.User); tokens != 1 || users != 1 {
 		t.Errorf("%d tokens and %d users are left, want 1 and 1", tokens, users)
 	}
-	if !revoked(t, m, kept) {
+	if !isRevoked(t, m, kept) {
 		t.Error("an entry went that has not ended")
 	}
 	h.move(DefaultLifetime)
-	s.expire(m.now())
-	if n := s.tokens.first.size.Load() + s.sessions.first.size.Load() + s.users.size.Load(); n != 0 {
+	s.Expire(m.now())
+	if n := s.Len(revoked.Token) + s.Len(revoked.Session) + s.Len(revoked.User); n != 0 {
 		t.Errorf("%d entries are left at the end of all", n)
 	}
 }
@@ -101,19 +102,19 @@ func TestExpiredEntriesAreRemoved(t *testing.T) {
 // stay.
 func TestSweepLeavesWhatWasExtendedMeanwhile(t *testing.T) {
 	t.Parallel()
-	s := newSet()
+	s := revoked.New()
 	now := noon.UnixNano()
-	e := entry{kind: tokenKind, id: "a", until: now}
-	s.apply(e)
-	err := s.sweep(now, func(ended []entry) error {
+	e := revoked.Entry{Kind: revoked.Token, ID: "a", Until: now}
+	s.Apply(e)
+	err := s.Sweep(now, func(ended []revoked.Entry) error {
 		longer := e
-		longer.until = now + 1
-		s.apply(longer)
-		s.drop(ended, now)
+		longer.Until = now + 1
+		s.Apply(longer)
+		s.Drop(ended, now)
 		return nil
 	})
-	if err != nil || s.tokens.first.size.Load() != 1 {
-		t.Errorf("%d entries, error %v", s.tokens.first.size.Load(), err)
+	if err != nil || s.Len(revoked.Token) != 1 {
+		t.Errorf("%d entries, error %v", s.Len(revoked.Token), err)
 	}
 }
 
@@ -121,13 +122,13 @@ func TestMemoryIsGivenBack(t *testing.T) {
 	if testing.Short() {
 		t.Skip("fills 20 MB")
 	}
-	s := newSet()
+	s := revoked.New()
 	before := heap()
 	for i := range 200_000 {
-		s.apply(entry{kind: tokenKind, id: jti(i), issuer: "https://id.example", until: 1})
+		s.Apply(revoked.Entry{Kind: revoked.Token, ID: jti(i), Issuer: "https://id.example", Until: 1})
 	}
 	full := heap() - before
-	s.expire(2)
+	s.Expire(2)
 	if left := heap() - before; left > full/10 {
 		t.Errorf("%d KiB of %d KiB are still in use after everything expired", left>>10, full>>10)
 	}
@@ -138,10 +139,10 @@ func TestAMillionRevokedTokensTakeAtMost150MiB(t *testing.T) {
 	if testing.Short() {
 		t.Skip("fills 120 MB")
 	}
-	s := newSet()
+	s := revoked.New()
 	before := heap()
 	for i := range 1_000_000 {
-		s.apply(entry{kind: tokenKind, id: jti(i), issuer: "https://id.example", until: noon.UnixNano()})
+		s.Apply(revoked.Entry{Kind: revoked.Token, ID: jti(i), Issuer: "https://id.example", Until: noon.UnixNano()})
 	}
 	took := heap() - before
 	t.Logf("%d MiB", took>>20)
@@ -177,13 +178,13 @@ func TestMemoryCaddyfile(t *testing.T) {
 }
 
 func BenchmarkRevoked(b *testing.B) {
-	s := newSet()
+	s := revoked.New()
 	for i := range 1_000_000 {
-		s.apply(entry{kind: tokenKind, id: jti(i), issuer: "https://id.example", until: time.Now().Add(time.Hour).UnixNano()})
+		s.Apply(revoked.Entry{Kind: revoked.Token, ID: jti(i), Issuer: "https://id.example", Until: time.Now().Add(time.Hour).UnixNano()})
 	}
 	for i := range 1000 {
-		s.apply(entry{kind: sessionKind, id: jti(i), until: time.Now().Add(time.Hour).UnixNano()})
-		s.apply(entry{kind: userKind, id: jti(i), until: time.Now().Add(time.Hour).UnixNano()})
+		s.Apply(revoked.Entry{Kind: revoked.Session, ID: jti(i), Until: time.Now().Add(time.Hour).UnixNano()})
+		s.Apply(revoked.Entry{Kind: revoked.User, ID: jti(i), Until: time.Now().Add(time.Hour).UnixNano()})
 	}
 	m := &Memory{state: &memoryState{set: s}}
 	tokens := make([]auth.TokenRef, 1024)

@@ -12,20 +12,21 @@ import (
 	"time"
 
 	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/revoked"
 )
 
 func TestRevokedTokenIsRefusedAndNoOther(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, s store, _ *hand) {
-		if revoked(t, s, token("a")) {
+		if isRevoked(t, s, token("a")) {
 			t.Error("a new store knows a token")
 		}
 		revoke(t, s, token("a"), noon.Add(time.Hour))
-		if !revoked(t, s, token("a")) {
+		if !isRevoked(t, s, token("a")) {
 			t.Error("the token is not revoked")
 		}
 		for _, other := range []string{"", "b", "A", "a ", "aa"} {
-			if revoked(t, s, token(other)) {
+			if isRevoked(t, s, token(other)) {
 				t.Errorf("token %q is revoked, too", other)
 			}
 		}
@@ -37,11 +38,11 @@ func TestEntryEndsWhenItsTimeHasCome(t *testing.T) {
 	eachStore(t, func(t *testing.T, s store, h *hand) {
 		revoke(t, s, token("a"), noon.Add(time.Hour))
 		h.move(time.Hour - 1)
-		if !revoked(t, s, token("a")) {
+		if !isRevoked(t, s, token("a")) {
 			t.Error("forgotten too early")
 		}
 		h.move(1)
-		if revoked(t, s, token("a")) {
+		if isRevoked(t, s, token("a")) {
 			t.Error("not forgotten")
 		}
 	})
@@ -54,11 +55,11 @@ func TestEntryWithoutAnEndIsKeptForFourHundredDays(t *testing.T) {
 		revokeUser(t, s, auth.UserRef{Issuer: "x", ID: "9"}, noon, time.Time{})
 		of9 := auth.TokenRef{ID: "z", User: auth.UserRef{Issuer: "x", ID: "9"}, IssuedAt: noon}
 		h.move(400*24*time.Hour - 1)
-		if !revoked(t, s, token("a")) || !revoked(t, s, of9) {
+		if !isRevoked(t, s, token("a")) || !isRevoked(t, s, of9) {
 			t.Error("forgotten too early")
 		}
 		h.move(1)
-		if revoked(t, s, token("a")) || revoked(t, s, of9) {
+		if isRevoked(t, s, token("a")) || isRevoked(t, s, of9) {
 			t.Error("not forgotten")
 		}
 	})
@@ -71,7 +72,7 @@ func TestShorterEndDoesNotReplaceALongerOne(t *testing.T) {
 		revoke(t, s, token("a"), noon.Add(2*time.Hour))
 		revoke(t, s, token("a"), noon.Add(time.Hour))
 		h.move(90 * time.Minute)
-		if !revoked(t, s, token("a")) {
+		if !isRevoked(t, s, token("a")) {
 			t.Error("the shorter end counts")
 		}
 	})
@@ -90,13 +91,13 @@ func TestLogOutEndsAllTokensOfTheSessionEvenIfTheyLiveLonger(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.move(time.Hour)
-		if !revoked(t, s, b) {
+		if !isRevoked(t, s, b) {
 			t.Error("another token of the session is valid again")
 		}
-		if revoked(t, s, other) {
+		if isRevoked(t, s, other) {
 			t.Error("another session ended, too")
 		}
-		if revoked(t, s, token("s1")) {
+		if isRevoked(t, s, token("s1")) {
 			t.Error("a session's ID ended a token of that name")
 		}
 	})
@@ -108,7 +109,7 @@ func TestSessionAloneIsRevoked(t *testing.T) {
 		revoke(t, s, auth.TokenRef{SessionID: "s1"}, noon.Add(time.Hour))
 		a := token("a")
 		a.SessionID = "s1"
-		if !revoked(t, s, a) || revoked(t, s, token("a")) {
+		if !isRevoked(t, s, a) || isRevoked(t, s, token("a")) {
 			t.Error("not exactly the session")
 		}
 	})
@@ -123,22 +124,22 @@ func TestEntryNamesAnIssuerAndABareOneCountsForAll(t *testing.T) {
 	}
 	eachStore(t, func(t *testing.T, s store, h *hand) {
 		revoke(t, s, of("x", "a"), noon.Add(time.Hour))
-		if !revoked(t, s, of("x", "a")) || revoked(t, s, of("y", "a")) {
+		if !isRevoked(t, s, of("x", "a")) || isRevoked(t, s, of("y", "a")) {
 			t.Error("not exactly the issuer's token")
 		}
-		if !revoked(t, s, of("", "a")) {
+		if !isRevoked(t, s, of("", "a")) {
 			t.Error("a token without an issuer passes: its entry may be this one")
 		}
 		revoke(t, s, of("y", "a"), noon.Add(2*time.Hour))
-		if !revoked(t, s, of("x", "a")) || !revoked(t, s, of("y", "a")) || revoked(t, s, of("z", "a")) {
+		if !isRevoked(t, s, of("x", "a")) || !isRevoked(t, s, of("y", "a")) || isRevoked(t, s, of("z", "a")) {
 			t.Error("not exactly the two issuers' tokens")
 		}
 		h.move(90 * time.Minute)
-		if revoked(t, s, of("x", "a")) || !revoked(t, s, of("y", "a")) {
+		if isRevoked(t, s, of("x", "a")) || !isRevoked(t, s, of("y", "a")) {
 			t.Error("the entries of two issuers do not end each at its time")
 		}
 		revoke(t, s, of("", "a"), noon.Add(3*time.Hour))
-		if !revoked(t, s, of("x", "a")) || !revoked(t, s, of("z", "a")) {
+		if !isRevoked(t, s, of("x", "a")) || !isRevoked(t, s, of("z", "a")) {
 			t.Error("a bare entry does not count for all")
 		}
 	})
@@ -150,30 +151,30 @@ func TestUserCutOffEndsTokensIssuedUntilThen(t *testing.T) {
 	at := func(issued time.Time) auth.TokenRef { return auth.TokenRef{ID: "any", User: user, IssuedAt: issued} }
 	eachStore(t, func(t *testing.T, s store, h *hand) {
 		revokeUser(t, s, user, noon, time.Time{})
-		if !revoked(t, s, at(noon)) || !revoked(t, s, at(noon.Add(-time.Hour))) {
+		if !isRevoked(t, s, at(noon)) || !isRevoked(t, s, at(noon.Add(-time.Hour))) {
 			t.Error("a token from before is valid")
 		}
-		if !revoked(t, s, at(time.Time{})) {
+		if !isRevoked(t, s, at(time.Time{})) {
 			t.Error("a token that does not say when it was issued is valid")
 		}
-		if revoked(t, s, at(noon.Add(1))) {
+		if isRevoked(t, s, at(noon.Add(1))) {
 			t.Error("a token from after is revoked")
 		}
 		for _, other := range []auth.UserRef{{Issuer: "y", ID: "1"}, {ID: "1"}, {Issuer: "x", ID: "2"}, {Issuer: "x"}} {
-			if revoked(t, s, auth.TokenRef{ID: "any", User: other}) {
+			if isRevoked(t, s, auth.TokenRef{ID: "any", User: other}) {
 				t.Errorf("%+v is revoked, too", other)
 			}
 		}
 		revokeUser(t, s, user, noon.Add(-time.Hour), noon.Add(time.Minute))
-		if !revoked(t, s, at(noon)) {
+		if !isRevoked(t, s, at(noon)) {
 			t.Error("an earlier cut-off replaced a later one")
 		}
 		h.move(time.Hour)
-		if !revoked(t, s, at(noon)) {
+		if !isRevoked(t, s, at(noon)) {
 			t.Error("an earlier cut-off shortened a later one")
 		}
 		revokeUser(t, s, user, noon.Add(time.Hour), time.Time{})
-		if !revoked(t, s, at(noon.Add(time.Hour))) {
+		if !isRevoked(t, s, at(noon.Add(time.Hour))) {
 			t.Error("a later cut-off does not count")
 		}
 	})
@@ -181,7 +182,7 @@ func TestUserCutOffEndsTokensIssuedUntilThen(t *testing.T) {
 
 func TestWhatCannotBeRevokedIsAnErrorAndChangesNothing(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("x", maxName+1)
+	long := strings.Repeat("x", revoked.MaxName+1)
 	eachStore(t, func(t *testing.T, s store, _ *hand) {
 		for what, err := range map[string]error{
 			"no ID":          s.Revoke(t.Context(), auth.TokenRef{User: auth.UserRef{ID: "1"}}, time.Time{}),
@@ -211,11 +212,11 @@ func TestTimesBeyondNanosecondsDoNotWrapAround(t *testing.T) {
 	eachStore(t, func(t *testing.T, s store, _ *hand) {
 		revoke(t, s, token("a"), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC))
 		revokeUser(t, s, auth.UserRef{ID: "u"}, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), time.Time{})
-		if !revoked(t, s, token("a")) || !revoked(t, s, auth.TokenRef{User: auth.UserRef{ID: "u"}, IssuedAt: noon}) {
+		if !isRevoked(t, s, token("a")) || !isRevoked(t, s, auth.TokenRef{User: auth.UserRef{ID: "u"}, IssuedAt: noon}) {
 			t.Error("an end in the year 9999 is one in the past")
 		}
 		ancient := auth.TokenRef{User: auth.UserRef{ID: "u"}, IssuedAt: time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC)}
-		if !revoked(t, s, ancient) {
+		if !isRevoked(t, s, ancient) {
 			t.Error("a token from the year 1 is one from the future")
 		}
 	})
@@ -262,12 +263,12 @@ func TestListAndUnrevoke(t *testing.T) {
 		expect(want)
 		unrevoke(inX)
 		expect(want[2:])
-		if !revoked(t, s, auth.TokenRef{ID: "a", User: user, IssuedAt: noon}) {
+		if !isRevoked(t, s, auth.TokenRef{ID: "a", User: user, IssuedAt: noon}) {
 			t.Error("the token is valid though its user is revoked")
 		}
 		unrevoke(auth.TokenRef{User: user})
 		expect(nil)
-		if revoked(t, s, auth.TokenRef{ID: "a", SessionID: "s", User: user, IssuedAt: noon}) {
+		if isRevoked(t, s, auth.TokenRef{ID: "a", SessionID: "s", User: user, IssuedAt: noon}) {
 			t.Error("what was forgotten is revoked")
 		}
 	})
@@ -289,7 +290,7 @@ func TestCancelledContextWritesNothing(t *testing.T) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
-		if revoked(t, s, token("a")) || !revoked(t, s, token("kept")) {
+		if isRevoked(t, s, token("a")) || !isRevoked(t, s, token("kept")) {
 			t.Error("something changed")
 		}
 	})

@@ -1,7 +1,7 @@
 // Copyright 2026 The caddy-bolt Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package revocation
+package revoked
 
 import (
 	"hash/maphash"
@@ -9,15 +9,15 @@ import (
 	"sync/atomic"
 )
 
-// shards is how many parts a table has. A reader waits for a writer of its own
+// Shards is how many parts a table has. A reader waits for a writer of its own
 // part alone.
-const shards = 256
+const Shards = 256
 
 // table is a map in parts, each with a lock of its own.
 type table[K comparable, V any] struct {
 	size  atomic.Int64
 	seed  maphash.Seed
-	parts [shards]part[K, V]
+	parts [Shards]part[K, V]
 }
 
 type part[K comparable, V any] struct {
@@ -32,7 +32,7 @@ func newTable[K comparable, V any]() *table[K, V] {
 
 // part returns the part of the keys that hold this ID.
 func (t *table[K, V]) part(id string) *part[K, V] {
-	return &t.parts[maphash.String(t.seed, id)%shards]
+	return &t.parts[maphash.String(t.seed, id)%Shards]
 }
 
 // get returns the value of a key. It allocates nothing.
@@ -92,7 +92,7 @@ func (p *part[K, V]) shrink() {
 }
 
 // eachOf calls f with the keys of one part, of which there are as many as
-// shards. Readers go on meanwhile; f must not call the table.
+// Shards. Readers go on meanwhile; f must not call the table.
 func (t *table[K, V]) eachOf(i int, f func(K, V)) {
 	p := &t.parts[i]
 	p.mu.RLock()
