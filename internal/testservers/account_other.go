@@ -1,0 +1,12 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !unix
+
+package testservers
+
+import "os/exec"
+
+func giveTo(string, string) error { return nil }
+
+func become(*exec.Cmd, string) {}
