@@ -154,6 +154,14 @@ type Signer interface {
 	PublicKeys() ([]byte, error)
 }
 
+// PayloadChecker is a Signer that says beforehand what it would make of a token.
+type PayloadChecker interface {
+	// CheckPayload returns the identity that a token with the payload, a JSON
+	// object, would be accepted as at that time, or the error that it would be
+	// refused with. It touches no key.
+	CheckPayload(payload []byte, at time.Time) (*Identity, error)
+}
+
 // Source is a place in a request where a credential may stand. Exactly one of
 // Header, Cookie and Query is set.
 type Source struct {

@@ -39,8 +39,12 @@ type Session struct {
 	// ID is the "sid" of the tokens of the session. It is no secret.
 	ID string `json:"id"`
 
-	// User is who signed in.
+	// User is who signed in, as the tokens of the session name them.
 	User UserRef `json:"user"`
+
+	// For says which jwt the tokens are made for: a refresh token is good for
+	// no other.
+	For string `json:"for,omitempty"`
 
 	// Family is the SHA-256 of the part that all refresh tokens of the session
 	// have in common. Who presents that part held one of them.

@@ -249,11 +249,7 @@ func (j *JWT) Provision(ctx caddy.Context) error {
 		}
 	}
 
-	size := j.MaxSize
-	if size == 0 {
-		size = defaultMaxSize
-	}
-	j.extractor, err = extract.New(orDefault(j.Places, defaultSources), int(size))
+	j.extractor, err = extract.New(orDefault(j.Places, defaultSources), j.maxSize())
 	if err != nil {
 		return fmt.Errorf("sources: %w", err)
 	}
@@ -278,6 +274,14 @@ func (j *JWT) Provision(ctx caddy.Context) error {
 	}
 	j.keys.watch(ctx, sources)
 	return nil
+}
+
+// maxSize is the length of the largest token.
+func (j *JWT) maxSize() int {
+	if j.MaxSize == 0 {
+		return defaultMaxSize
+	}
+	return int(j.MaxSize)
 }
 
 func orDefault[T any](configured, standard []T) []T {

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	jwxkey "github.com/lestrrat-go/jwx/v2/jwk"
@@ -135,7 +136,25 @@ func (j *JWT) Sign(_ context.Context, payload []byte) (string, error) {
 	}
 	token.WriteByte('.')
 	token.WriteString(encode(signature))
+	if token.Len() > j.maxSize() {
+		return "", fmt.Errorf("the token has %d bytes, more than max_size allows", token.Len())
+	}
 	return token.String(), nil
+}
+
+// CheckPayload implements auth.PayloadChecker.
+func (j *JWT) CheckPayload(payload []byte, at time.Time) (*auth.Identity, error) {
+	s := scratches.Get().(*scratch)
+	defer s.release()
+	if err := parsePayload(s, encode(payload), j.names); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.issuer, err = j.issuer(&s.claims); err != nil {
+		return nil, err
+	}
+	id, _, err := j.accept(s, &header{typ: []byte(j.typ), withTyp: j.typ != ""}, at)
+	return id, err
 }
 
 // Issuer implements auth.Signer.
@@ -160,4 +179,7 @@ func (j *JWT) PublicKeys() ([]byte, error) {
 }
 
 // Interface guards
-var _ auth.Signer = (*JWT)(nil)
+var (
+	_ auth.Signer         = (*JWT)(nil)
+	_ auth.PayloadChecker = (*JWT)(nil)
+)

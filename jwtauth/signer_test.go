@@ -5,12 +5,16 @@ package jwtauth
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	jwxkey "github.com/lestrrat-go/jwx/v2/jwk"
 	"github.com/lestrrat-go/jwx/v2/jws"
+
+	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddybolt/caddy-bolt/auth"
 )
@@ -141,5 +145,66 @@ func TestSignerSaysWhatItAccepts(t *testing.T) {
 	var shown map[string]any
 	if text, err := json.Marshal(j); err != nil || json.Unmarshal(text, &shown) != nil || len(shown) != 1 {
 		t.Errorf("provisioning changed the configuration: %v", shown)
+	}
+}
+
+// What CheckPayload says of claims is what becomes of the token.
+func TestCheckedPayloadsAreWhatTheTokenIs(t *testing.T) {
+	t.Parallel()
+	j := mustLoad(t, &JWT{
+		Secret: secretRef, Issuers: []string{"https://id.example"}, Audiences: []string{"app"}, Subject: "7", Type: "at+jwt",
+		RequireClaims: []string{"email"}, RequireJTI: true, MaxAge: caddy.Duration(time.Hour),
+	})
+	exp := strconv.FormatInt(testNow.Unix()+60, 10)
+	iat := strconv.FormatInt(testNow.Unix(), 10)
+	good := `{"sub":"7","iss":"https://id.example","aud":"app","email":"a@b.c","jti":"x","sid":"s","is_staff":true,"iat":` + iat + `,"exp":` + exp + `}`
+	for name, c := range map[string]struct {
+		old, new string
+		want     auth.Reason
+	}{
+		"accepted":        {"", "", ""},
+		"another subject": {`"sub":"7"`, `"sub":"8"`, auth.ReasonMissingClaim},
+		"a key's subject": {`"sub":"7"`, `"sub":"apikey:ci"`, auth.ReasonMissingClaim},
+		"no email":        {`"email":"a@b.c",`, "", auth.ReasonMissingClaim},
+		"no jti":          {`"jti":"x",`, "", auth.ReasonMissingClaim},
+		"another issuer":  {"id.example", "other.example", auth.ReasonWrongIssuer},
+		"no audience":     {`"aud":"app",`, "", auth.ReasonWrongAudience},
+		"too old":         {`"iat":` + iat, `"iat":5`, auth.ReasonTokenExpired},
+		"over":            {exp, "5", auth.ReasonTokenExpired},
+		"wrong type":      {`"sid":"s"`, `"sid":1`, auth.ReasonMalformedToken},
+		"permissions":     {`"sid":"s"`, `"permissions":1`, auth.ReasonMalformedToken},
+		"malformed":       {`{"sub"`, `["sub"`, auth.ReasonMalformedToken},
+	} {
+		payload := []byte(strings.Replace(good, c.old, c.new, 1))
+		id, err := j.CheckPayload(payload, testNow)
+		if auth.ReasonOf(err) != c.want || (id == nil) == (err == nil) {
+			t.Errorf("%s: %v, %v", name, id, err)
+		}
+		if c.want == "" && (id.ID != "7" || id.TokenID != "x" || id.SessionID != "s" || !id.Staff || id.Issuer != "https://id.example") {
+			t.Errorf("%s: %+v", name, id)
+		}
+		token, err := j.Sign(t.Context(), payload)
+		if name == "malformed" {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := check(t, j, token); auth.ReasonOf(err) != c.want {
+			t.Errorf("%s: the token is judged otherwise: %v", name, err)
+		}
+	}
+}
+
+// A token that nobody accepts is not made.
+func TestSignRefusesWhatIsLongerThanMaxSize(t *testing.T) {
+	t.Parallel()
+	j := mustLoad(t, &JWT{Secret: secretRef, MaxSize: 300})
+	if token, err := j.Sign(t.Context(), []byte(validPayload)); err != nil || len(token) > 300 {
+		t.Fatalf("control: %d bytes, %v", len(token), err)
+	}
+	long := `{"sub":"` + strings.Repeat("a", 200) + `"}`
+	if token, err := j.Sign(t.Context(), []byte(long)); token != "" || err == nil || strings.Contains(err.Error(), "aaa") {
+		t.Errorf("%q, %v", token, err)
 	}
 }
