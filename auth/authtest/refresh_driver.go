@@ -50,6 +50,7 @@ func (ss *sessions) session(id string) auth.Session {
 	return auth.Session{
 		ID:       ss.name + "-" + id,
 		User:     auth.UserRef{Issuer: "https://" + ss.name + ".example", ID: ss.name + "-user"},
+		For:      ss.name + "-for",
 		Family:   digest("family"),
 		Current:  digest("current"),
 		Previous: digest("previous"),
