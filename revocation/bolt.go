@@ -41,6 +41,9 @@ const writeTimeout = 2 * time.Second
 // this process refuses the token all the same until it ends. A file that is
 // deleted or replaced while Caddy runs is written again from memory at the next
 // revocation. Entries are removed within a minute of their end.
+//
+// Sessions of refresh tokens are in the file alone. They are lost when it is
+// deleted or replaced while Caddy runs: whoever has one logs in again.
 type Bolt struct {
 	// The file. Placeholders such as {env.STATE_DIRECTORY} are replaced.
 	// Default: auth/revocations.db in Caddy's data folder.

@@ -568,7 +568,7 @@ func TestWriteWaitsNoLongerThanItsContext(t *testing.T) {
 	}
 }
 
-// The kill test's child: it revokes until it is killed.
+// The kill test's child: it revokes and rotates until it is killed.
 func TestMain(m *testing.M) {
 	if path := os.Getenv("REVOCATION_TEST_CHILD"); path != "" {
 		b := &Bolt{Path: path}
@@ -582,6 +582,17 @@ func TestMain(m *testing.M) {
 				for i := 0; ; i++ {
 					id := fmt.Sprint(caller, "-", i)
 					if err := b.Revoke(context.Background(), auth.TokenRef{ID: id}, time.Time{}); err != nil {
+						fmt.Println("error", err)
+						os.Exit(1)
+					}
+					s := session(id, time.Now().Add(time.Hour))
+					next := s
+					next.Current[0]++
+					if err := b.CreateSession(context.Background(), s); err != nil {
+						fmt.Println("error", err)
+						os.Exit(1)
+					}
+					if ok, err := b.Rotate(context.Background(), s.Current, next); !ok || err != nil {
 						fmt.Println("error", err)
 						os.Exit(1)
 					}
@@ -625,6 +636,11 @@ func TestConfirmedRevocationSurvivesKill(t *testing.T) {
 	for _, id := range confirmed {
 		if !isRevoked(t, b, auth.TokenRef{ID: strings.TrimSpace(id)}) {
 			t.Errorf("%q was confirmed and is forgotten", id)
+		}
+		want := session(id, time.Time{})
+		want.Current[0]++
+		if s, err := b.Session(t.Context(), id); err != nil || s.Current != want.Current {
+			t.Errorf("session %q was rotated and is %x; error %v", id, s.Current[:2], err)
 		}
 	}
 }

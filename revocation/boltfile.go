@@ -4,12 +4,14 @@
 package revocation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,13 +52,18 @@ type boltFile struct {
 	bad    os.FileInfo // the file as it was when it was found damaged
 	badErr error
 	failed bool
+	swept  []byte // the session up to which expired ones were removed last
 }
 
-// change is something to write. Entries are added, or forgotten.
+// change is something to write, or to read in its turn. Entries are added, or
+// forgotten; the error of sessions is that of this change alone.
 type change struct {
-	entries []revoked.Entry
-	forget  bool
-	answer  chan error
+	entries  []revoked.Entry
+	forget   bool
+	sessions func(*boltSessions) error
+	readOnly bool
+	outcome  error
+	answer   chan error
 }
 
 func newBoltFile(path string, c clock.Clock) *boltFile {
@@ -174,7 +181,7 @@ func (f *boltFile) run(s *revoked.Set) {
 			batch := f.waiting([]change{c})
 			err := f.commit(s, batch)
 			for _, c := range batch {
-				c.answer <- err
+				c.answer <- cmp.Or(err, c.outcome)
 			}
 		case <-ticker.C:
 			f.expire(s)
@@ -197,28 +204,16 @@ func (f *boltFile) waiting(batch []change) []change {
 	return batch
 }
 
-// commit writes changes.
+// commit writes changes. What each of them found out by itself is its outcome.
 func (f *boltFile) commit(s *revoked.Set, batch []change) error {
+	reading := !slices.ContainsFunc(batch, func(c change) bool { return !c.readOnly })
 	err := f.verify(s)
 	if err == nil {
-		err = f.update(func(w *boltWriter) error {
-			for _, c := range batch {
-				for _, e := range c.entries {
-					if c.forget {
-						if err := w.remove(e, math.MaxInt64); err != nil {
-							return err
-						}
-						continue
-					}
-					if err := w.put(e); err != nil {
-						return err
-					}
-				}
-			}
-			return nil
-		})
+		err = f.transact(!reading, func(tx *bbolt.Tx) error { return apply(tx, batch) })
 	}
-	f.note(err)
+	if err != nil || !reading {
+		f.note(err)
+	}
 	if err != nil {
 		return fmt.Errorf("writing %q: %w", f.path, err)
 	}
@@ -232,6 +227,39 @@ func (f *boltFile) commit(s *revoked.Set, batch []change) error {
 		}
 	}
 	return nil
+}
+
+// apply does what the changes want in one transaction.
+func apply(tx *bbolt.Tx, batch []change) error {
+	w, err := newBoltWriter(tx)
+	if err != nil {
+		return err
+	}
+	var bs *boltSessions
+	for i, c := range batch {
+		if c.sessions != nil {
+			if bs == nil {
+				if bs, err = sessionsOf(tx); err != nil {
+					return err
+				}
+			}
+			batch[i].outcome = c.sessions(bs)
+		}
+		for _, e := range c.entries {
+			if c.forget {
+				err = w.remove(e, math.MaxInt64)
+			} else {
+				err = w.put(e)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if !tx.Writable() {
+		return nil
+	}
+	return errors.Join(w.finish(), bs.finish())
 }
 
 // expire removes what ended, from the disk and from memory.
@@ -254,11 +282,17 @@ func (f *boltFile) expire(s *revoked.Set) {
 		}
 		return err
 	})
+	if err == nil && f.db != nil {
+		err = f.expireSessions()
+	}
 	f.note(err)
 }
 
 // verify makes sure that what is written is found at the next start: a file
 // that was deleted or replaced is opened anew and gets all that is in memory.
+// Sessions are not there. Those that another file brings are forgotten: it may
+// be an older copy, in which refresh tokens are good that were used since, and
+// sessions that were ended.
 func (f *boltFile) verify(s *revoked.Set) error {
 	info, err := os.Stat(f.path)
 	if f.db != nil && err == nil && os.SameFile(info, f.opened) {
@@ -266,6 +300,10 @@ func (f *boltFile) verify(s *revoked.Set) error {
 	}
 	f.close()
 	if err := f.open(s); err != nil {
+		return err
+	}
+	if err := f.transact(true, dropSessions); err != nil {
+		f.close() // the next change begins again
 		return err
 	}
 	now := revoked.Nanoseconds(f.clock.Now())
@@ -295,16 +333,9 @@ func (f *boltFile) verify(s *revoked.Set) error {
 	return nil
 }
 
-// update runs one transaction. Its error leaves the file as it was.
-func (f *boltFile) update(do func(*boltWriter) error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = damaged(f.path, r)
-			f.db.abandon() // a transaction that broke off may have left it locked
-			f.db = nil     // the next change opens it anew, and finds out what it is
-		}
-	}()
-	return f.db.Update(func(tx *bbolt.Tx) error {
+// update changes entries in one transaction.
+func (f *boltFile) update(do func(*boltWriter) error) error {
+	return f.transact(true, func(tx *bbolt.Tx) error {
 		w, err := newBoltWriter(tx)
 		if err != nil {
 			return err
@@ -314,6 +345,21 @@ func (f *boltFile) update(do func(*boltWriter) error) (err error) {
 		}
 		return w.finish()
 	})
+}
+
+// transact runs one transaction. Its error leaves the file as it was.
+func (f *boltFile) transact(writing bool, do func(*bbolt.Tx) error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = damaged(f.path, r)
+			f.db.abandon() // a transaction that broke off may have left it locked
+			f.db = nil     // the next change opens it anew, and finds out what it is
+		}
+	}()
+	if writing {
+		return f.db.Update(do)
+	}
+	return f.db.View(do)
 }
 
 // note logs when writing begins to fail, and when it is well again.

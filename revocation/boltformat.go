@@ -33,7 +33,7 @@ import (
 //
 // and "about" says which format that is and how many entries there are. bbolt
 // itself has checksums of its two first pages only: with these, an entry that
-// changed or went missing is found.
+// changed or went missing is found. A third bucket has sessions.
 var (
 	revokedBucket = []byte("revoked")
 	aboutBucket   = []byte("about")
@@ -108,7 +108,12 @@ func openBolt(path string, s *revoked.Set) (db *boltDB, err error) {
 	if err := checkMeta(db.file, int64(db.Info().PageSize)); err != nil {
 		return db, damaged(path, err)
 	}
-	if err := db.View(func(tx *bbolt.Tx) error { return load(tx, s) }); err != nil {
+	if err := db.View(func(tx *bbolt.Tx) error {
+		if err := load(tx, s); err != nil {
+			return err
+		}
+		return checkSessions(tx)
+	}); err != nil {
 		return db, damaged(path, err)
 	}
 	return db, nil

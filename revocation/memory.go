@@ -34,7 +34,11 @@ const sweepEvery = time.Minute
 // that was revoked and has not expired is then valid again. Use it for
 // development, for tokens that live for minutes, or where nothing may be written.
 //
-// A million revoked tokens take about 110 MiB. Entries are removed within a minute of their end.
+// A million revoked tokens take about 110 MiB. Entries are removed within a
+// minute of their end.
+//
+// It keeps 250,000 sessions of refresh tokens, which take about as much; when
+// there are more, log-ins that would begin one are answered with 503.
 type Memory struct {
 	clock    clock.Clock
 	pool     *caddy.UsagePool
@@ -151,15 +155,17 @@ func (m *Memory) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// memoryState is the set, and the goroutine that removes what expired.
+// memoryState is the set, the sessions, and the goroutine that removes what
+// expired.
 type memoryState struct {
-	set  *revoked.Set
-	stop chan struct{}
-	done sync.WaitGroup
+	set      *revoked.Set
+	sessions *memorySessions
+	stop     chan struct{}
+	done     sync.WaitGroup
 }
 
 func newMemoryState(c clock.Clock) *memoryState {
-	s := &memoryState{set: revoked.New(), stop: make(chan struct{})}
+	s := &memoryState{set: revoked.New(), sessions: newMemorySessions(), stop: make(chan struct{})}
 	s.done.Go(func() {
 		ticker := time.NewTicker(sweepEvery)
 		defer ticker.Stop()
@@ -167,6 +173,7 @@ func newMemoryState(c clock.Clock) *memoryState {
 			select {
 			case <-ticker.C:
 				s.set.Expire(revoked.Nanoseconds(c.Now()))
+				s.sessions.expire(c.Now())
 			case <-s.stop:
 				return
 			}

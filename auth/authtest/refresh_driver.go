@@ -135,6 +135,15 @@ func (ss *sessions) wantRotated(rotated bool, what string, current [32]byte, nex
 	}
 }
 
+// wantOver fails the test if a session that has ended is rotated into another
+// that has.
+func (ss *sessions) wantOver(what string, s auth.Session) {
+	ss.Helper()
+	if ok, err := ss.store.Rotate(ss.Context(), s.Current, ss.next(s)); ok && err == nil { // an error is as good
+		ss.Errorf("Rotate: %s: true", what)
+	}
+}
+
 // sameSession compares moments, whatever their zones.
 func sameSession(a, b auth.Session) bool {
 	for _, t := range []*time.Time{
