@@ -25,6 +25,20 @@ type RevocationLister interface {
 	Unrevoke(ctx context.Context, token TokenRef) error
 }
 
+// RevocationPager is a RevocationLister that shows a part of what it remembers:
+// there may be millions.
+//
+// Methods are called for many requests at once and honour their context.
+type RevocationPager interface {
+	RevocationLister
+
+	// Page returns at most limit entries, from the first that is not before
+	// from, and how many there are in all. Tokens come first, then sessions,
+	// then users, each in the order of their IDs and issuers. The zero value
+	// is before everything; a limit of 0 only counts.
+	Page(ctx context.Context, from Revocation, limit int) (list []Revocation, count int, err error)
+}
+
 // Revocation is an entry of a revocation store: of a token, of a session or of
 // a user. Exactly one of ID, SessionID and User.ID is set.
 type Revocation struct {

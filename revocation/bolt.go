@@ -153,6 +153,15 @@ func (b *Bolt) List(ctx context.Context) ([]auth.Revocation, error) {
 	return s.List(ctx, b.now())
 }
 
+// Page implements auth.RevocationPager.
+func (b *Bolt) Page(ctx context.Context, from auth.Revocation, limit int) ([]auth.Revocation, int, error) {
+	s := b.file.set.Load()
+	if s == nil {
+		return nil, 0, errNotStarted
+	}
+	return s.Page(ctx, b.now(), from, limit)
+}
+
 // Unrevoke implements auth.RevocationLister.
 func (b *Bolt) Unrevoke(ctx context.Context, token auth.TokenRef) error {
 	list, err := revoked.UnrevokeEntries(token)
@@ -218,5 +227,5 @@ var (
 	_ caddy.Provisioner     = (*Bolt)(nil)
 	_ caddy.CleanerUpper    = (*Bolt)(nil)
 	_ caddyfile.Unmarshaler = (*Bolt)(nil)
-	_ auth.RevocationLister = (*Bolt)(nil)
+	_ auth.RevocationPager  = (*Bolt)(nil)
 )

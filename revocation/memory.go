@@ -124,6 +124,11 @@ func (m *Memory) List(ctx context.Context) ([]auth.Revocation, error) {
 	return m.state.set.List(ctx, m.now())
 }
 
+// Page implements auth.RevocationPager.
+func (m *Memory) Page(ctx context.Context, from auth.Revocation, limit int) ([]auth.Revocation, int, error) {
+	return m.state.set.Page(ctx, m.now(), from, limit)
+}
+
 // Unrevoke implements auth.RevocationLister.
 func (m *Memory) Unrevoke(ctx context.Context, token auth.TokenRef) error {
 	if err := ctx.Err(); err != nil {
@@ -194,6 +199,6 @@ var (
 	_ caddy.Provisioner     = (*Memory)(nil)
 	_ caddy.CleanerUpper    = (*Memory)(nil)
 	_ caddyfile.Unmarshaler = (*Memory)(nil)
-	_ auth.RevocationLister = (*Memory)(nil)
+	_ auth.RevocationPager  = (*Memory)(nil)
 	_ caddy.Destructor      = (*memoryState)(nil)
 )

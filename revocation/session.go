@@ -29,7 +29,7 @@ func checkSession(s auth.Session, now time.Time) error {
 	switch {
 	case s.ID == "":
 		return errNoSession
-	case len(s.ID)+len(s.User.Issuer)+len(s.User.ID) > revoked.MaxName:
+	case len(s.ID)+len(s.User.Issuer)+len(s.User.ID)+len(s.For) > revoked.MaxName:
 		return errSessionLong
 	case !s.Until.After(now):
 		return errSessionPast
@@ -42,7 +42,7 @@ func checkSession(s auth.Session, now time.Time) error {
 // request, which must not stay in memory.
 func ownSession(s auth.Session) auth.Session {
 	s.ID = strings.Clone(s.ID)
-	s.User.Issuer, s.User.ID = strings.Clone(s.User.Issuer), strings.Clone(s.User.ID)
+	s.User.Issuer, s.User.ID, s.For = strings.Clone(s.User.Issuer), strings.Clone(s.User.ID), strings.Clone(s.For)
 	return s
 }
 
@@ -51,13 +51,13 @@ const sessionVersion = 1
 
 // encodeSession writes all of a session but its ID, with its end first:
 //
-//	until (8) | version (1) | length (uvarint) and text of the issuer, and of the
-//	user | family, current, previous, nonce (32 each) | rotated, started, limit (8 each)
+//	until (8) | version (1) | length (uvarint) and text of the issuer, the
+//	user and what it is for | family, current, previous, nonce (32 each) | rotated, started, limit (8 each)
 func encodeSession(s auth.Session) []byte {
-	b := make([]byte, 0, 192+len(s.User.Issuer)+len(s.User.ID))
+	b := make([]byte, 0, 192+len(s.User.Issuer)+len(s.User.ID)+len(s.For))
 	b = binary.BigEndian.AppendUint64(b, uint64(revoked.Nanoseconds(s.Until)))
 	b = append(b, sessionVersion)
-	for _, text := range []string{s.User.Issuer, s.User.ID} {
+	for _, text := range []string{s.User.Issuer, s.User.ID, s.For} {
 		b = binary.AppendUvarint(b, uint64(len(text)))
 		b = append(b, text...)
 	}
@@ -79,7 +79,7 @@ func decodeSession(id string, b []byte) (auth.Session, error) {
 	}
 	s := auth.Session{ID: id, Until: moment(b)}
 	b = b[9:]
-	for _, text := range []*string{&s.User.Issuer, &s.User.ID} {
+	for _, text := range []*string{&s.User.Issuer, &s.User.ID, &s.For} {
 		length, n := binary.Uvarint(b)
 		if n <= 0 || length > uint64(len(b)-n) {
 			return auth.Session{}, errSessionFormat

@@ -401,7 +401,7 @@ func FuzzSession(f *testing.F) {
 			}
 		}
 		s := session(id, time.Unix(0, until).UTC())
-		s.User = auth.UserRef{Issuer: issuer, ID: user}
+		s.User, s.For = auth.UserRef{Issuer: issuer, ID: user}, issuer+user
 		s.Rotated = time.Unix(0, rotated).UTC()
 		got, err := decodeSession(id, encodeSession(s))
 		if (id != "") != (err == nil) {

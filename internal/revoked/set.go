@@ -228,11 +228,7 @@ func (s *Set) List(ctx context.Context, now int64) ([]auth.Revocation, error) {
 			}
 		})
 	}
-	order := map[Kind]int{Token: 0, Session: 1, User: 2}
-	slices.SortFunc(entries, func(a, b Entry) int {
-		return cmp.Or(cmp.Compare(order[a.Kind], order[b.Kind]), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Issuer, b.Issuer),
-			cmp.Compare(b.Until, a.Until))
-	})
+	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Or(compare(a, b), cmp.Compare(b.Until, a.Until)) })
 	// An ID whose first issuer's entry went may be there twice for the next.
 	entries = slices.CompactFunc(entries, func(a, b Entry) bool {
 		return a.Kind == b.Kind && a.ID == b.ID && a.Issuer == b.Issuer
