@@ -22,7 +22,8 @@ func init() {
 //
 //	GET /auth/status   {"keys":[{"source":"https://id.example.com","keys":2,...}]}
 //
-// It says how it stands with the keys that authenticators fetch from elsewhere.
+// It says how it stands with the keys that authenticators fetch from elsewhere or
+// make for themselves.
 // It holds nothing: after a rejected reload, its configuration would be the
 // rejected one.
 type Admin struct{}

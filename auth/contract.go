@@ -85,7 +85,8 @@ type KeyReporter interface {
 
 // KeyStatus is how it stands with the keys of one source.
 type KeyStatus struct {
-	// Source is where they come from, without user, password and query.
+	// Source is where they come from, without user, password and query; "storage:"
+	// and the place for keys that are made here.
 	Source string `json:"source"`
 
 	// Keys is how many there are. 0: tokens are answered with 503.

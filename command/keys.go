@@ -25,11 +25,11 @@ const maxStatus = 1 << 20
 func keysCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keys [--address <admin address>] [--json]",
-		Short: "Shows the keys that a running Caddy fetches from elsewhere",
+		Short: "Shows the keys that a running Caddy fetches or makes",
 		Long: `
 Asks a running Caddy, through its admin API, how it stands with the keys of
-jwks_url and oidc: how many there are, when their source last confirmed them,
-and what was wrong with the last fetch.`,
+jwks_url, oidc and generated_key: how many there are, when their source last
+confirmed them, and what was wrong with the last fetch.`,
 	}
 	address := cmd.Flags().String("address", "", "address of the admin API, such as localhost:2019")
 	asJSON := cmd.Flags().Bool("json", false, "print what the admin API answers")

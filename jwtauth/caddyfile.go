@@ -18,9 +18,9 @@ import (
 
 // options are the words of the block, for the message about any other.
 var options = []string{
-	"algorithms", "audience", "ca", "cache", "cookie", "header", "insecure_any_audience", "insecure_http",
+	"algorithms", "audience", "ca", "cache", "cookie", "generated_key", "header", "insecure_any_audience", "insecure_http",
 	"insecure_weak_key", "issuer", "jwks_file", "jwks_url", "leeway", "max_age", "max_size", "min_refresh", "oidc",
-	"permissions_claim", "private_key", "public_key", "query", "refresh", "require_claims", "require_jti", "secret",
+	"permissions_claim", "private_key", "public_key", "query", "refresh", "require_claims", "require_jti", "rotate", "secret",
 	"staff_claim", "stale", "subject", "superuser_claim", "timeout", "type", "user_claim",
 }
 
@@ -31,6 +31,8 @@ var options = []string{
 //	    secret            <secret>
 //	    public_key        <PEM, JWK or file>
 //	    private_key       <PEM, JWK or file>
+//	    generated_key
+//	    rotate            <duration>|off
 //	    jwks_file         <file>
 //	    jwks_url          <url>
 //	    oidc              <issuer>
@@ -82,6 +84,9 @@ func (j *JWT) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return err
 		}
 	}
+	if err := j.checkGenerated(); err != nil {
+		return d.Errf("%v", err)
+	}
 	return j.checkRemote(d)
 }
 
@@ -93,6 +98,10 @@ func (j *JWT) parseOption(d *caddyfile.Dispenser, opts *module.Options) error {
 		return j.parsePublicKey(d, opts)
 	case "private_key":
 		return opts.Text(&j.Private)
+	case "generated_key":
+		return opts.Flag(&j.Generated)
+	case "rotate":
+		return j.parseRotate(d, opts)
 	case "jwks_file":
 		return opts.Text(&j.JWKSFile)
 	case "algorithms":

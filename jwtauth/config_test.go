@@ -64,7 +64,7 @@ func TestConfigurationErrorsSayWhatIsWrong(t *testing.T) {
 		want string
 	}{
 		"nothing": {
-			&JWT{}, `no key: give secret, public_key, private_key, jwks_file, jwks_url or oidc, or a global secret`,
+			&JWT{}, `no key: give secret, public_key, private_key, generated_key, jwks_file, jwks_url or oidc, or a global secret`,
 		},
 		"unknown algorithm": {
 			&JWT{Secret: secretRef, Algorithms: []string{"hs256"}},
@@ -298,6 +298,15 @@ func TestConfigurationErrorsSayWhatIsWrong(t *testing.T) {
 		},
 		"JWKS file in an empty variable": {
 			&JWT{JWKSFile: "{env.CADDYBOLT_NOT_SET}/keys.json"}, `jwks_file: evaluated placeholder {env.CADDYBOLT_NOT_SET} is empty`,
+		},
+
+		"rotate without a generated key": {&JWT{Secret: secretRef, Rotate: rotateOf(time.Hour)}, `rotate belongs to generated_key`},
+		"rotate every minute":            {&JWT{Generated: true, Rotate: rotateOf(time.Minute)}, `rotate: is shorter than 1h0m0s`},
+		"negative rotate":                {&JWT{Generated: true, Rotate: rotateOf(-1)}, `rotate: is shorter than 1h0m0s`},
+		"generated key of no algorithm":  {&JWT{Generated: true, Algorithms: []string{"HS256"}}, `generated_key: algorithms lack ES256, which it is for`},
+		"generated key of a path": {
+			&JWT{Generated: true, Label: "../../acme"},
+			`generated_key: its place in the storage bears the name of the block, which has at most 64 lower-case letters, digits, "-" and "_"; "../../acme" has others`,
 		},
 
 		"source without a name":  {&JWT{Secret: secretRef, Places: []auth.Source{{}}}, `sources: a source names exactly one header, cookie or query parameter`},

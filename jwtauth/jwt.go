@@ -78,6 +78,18 @@ type JWT struct {
 	// SEC 1) or a JWK.
 	Private string `json:"private_key,omitempty"`
 
+	// Sign with a key that Caddy makes for itself, for ES256, and keeps in its
+	// storage: auth/generated_key.json, or auth/generated_key/<name>.json for a
+	// block with a name. The first one is made when Caddy starts; every Caddy that
+	// shares the storage, and every block of the same name, signs and verifies with
+	// it. What is stored there and cannot be read keeps Caddy from starting.
+	Generated bool `json:"generated_key,omitempty"`
+
+	// How long a generated key signs before the next one does, at least an hour.
+	// The next one is published 10 minutes before, and the former one verifies as
+	// long as a token that it signed may be valid. 0 for never. Default: 30 days.
+	Rotate *caddy.Duration `json:"rotate,omitempty"`
+
 	// The path of a file that holds a JWK set (RFC 7517, section 5). It is read
 	// again within a second or two when it changes; if it cannot be used then,
 	// the former keys stay in force.
@@ -201,6 +213,8 @@ type JWT struct {
 	signing   *signingKey
 	cache     *pooledCache // nil when off
 	remote    *remoteKeys  // nil without jwks_url and oidc
+	generated *generatedKeys
+	storage   keyStorage // for tests; nil: Caddy's
 	logger    *zap.Logger
 }
 
@@ -219,6 +233,9 @@ func (j *JWT) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if err := j.prepareRemote(); err != nil {
+		return err
+	}
+	if err := j.checkGenerated(); err != nil {
 		return err
 	}
 	algorithms, allowed, err := parseAlgorithms(j.Algorithms)
@@ -240,6 +257,9 @@ func (j *JWT) Provision(ctx caddy.Context) error {
 			return fmt.Errorf("registering metrics: %w", err)
 		}
 	}
+	if j.generated != nil {
+		j.keys.awaited |= setOf(algES256)
+	}
 	if err := j.keys.open(sources); err != nil {
 		return err
 	}
@@ -254,10 +274,7 @@ func (j *JWT) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("sources: %w", err)
 	}
 
-	j.limits = limits{leeway: defaultLeeway, maxAge: time.Duration(j.MaxAge)}
-	if j.Leeway != nil {
-		j.limits.leeway = time.Duration(*j.Leeway)
-	}
+	j.limits = limits{leeway: j.leeway(), maxAge: time.Duration(j.MaxAge)}
 	j.typ = normalizeType(j.Type)
 	user := j.UserClaim
 	if user == "" {
@@ -291,8 +308,17 @@ func orDefault[T any](configured, standard []T) []T {
 	return configured
 }
 
-// Cleanup gives up the cache and the key server.
-func (j *JWT) Cleanup() error { return errors.Join(j.closeCache(), j.closeRemote()) }
+func (j *JWT) leeway() time.Duration {
+	if j.Leeway == nil {
+		return defaultLeeway
+	}
+	return time.Duration(*j.Leeway)
+}
+
+// Cleanup gives up the cache, the key server and the generated keys.
+func (j *JWT) Cleanup() error {
+	return errors.Join(j.closeCache(), j.closeRemote(), j.closeGenerated())
+}
 
 // Validate refuses what no Caddyfile can say.
 func (j *JWT) Validate() error {

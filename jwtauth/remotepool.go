@@ -173,17 +173,16 @@ func (j *JWT) closeRemote() error {
 	return err
 }
 
-// Start begins to fetch keys, in the background: neither a start nor "caddy
-// validate" waits for a key server.
-func (j *JWT) Start(ctx context.Context) error {
+// startRemote begins to fetch keys, in the background: neither a start nor
+// "caddy validate" waits for a key server.
+func (j *JWT) startRemote(ctx context.Context) {
 	if j.remote == nil {
-		return nil
+		return
 	}
 	if c, ok := ctx.(caddy.Context); ok {
 		j.remote.remote.use(c.Storage())
 	}
 	j.remote.remote.begin() //nolint:contextcheck // it outlives the configuration
-	return nil
 }
 
 // load implements keySource. There may be no keys yet.
@@ -221,6 +220,9 @@ var kidSeed = maphash.MakeSeed()
 // are none, or none of its "kid". The token's issuer is the block's, or it had
 // been refused before.
 func (j *JWT) doubt(keys *keySet, h *header, refusal error) error {
+	if j.generated != nil && !j.generated.loaded() && h.alg == algES256 {
+		return errNotStarted
+	}
 	if j.remote == nil || !j.remote.algorithms.has(h.alg) {
 		return refusal
 	}

@@ -24,7 +24,8 @@ import (
 type signingKey struct {
 	header string // encoded, with the dot that follows it
 	sign   func(signed string) ([]byte, error)
-	public []byte // JWK set
+	public jwxkey.Key // nil: a secret has none
+	set    []byte     // JWK set of public
 }
 
 // tokenHeader is the header of a token that is made here.
@@ -53,7 +54,7 @@ func newSecretSigner(k *key, secret []byte, configured []algorithm, typ string) 
 	return &signingKey{
 		header: encodeHeader(alg, typ, ""),
 		sign:   func(signed string) ([]byte, error) { return mac.sign(alg, signed) },
-		public: []byte(`{"keys":[]}`),
+		set:    []byte(`{"keys":[]}`),
 	}
 }
 
@@ -81,14 +82,15 @@ func newPrivateSigner(k *key, private crypto.Signer, configured []algorithm, typ
 			return nil, err
 		}
 	}
-	public, err := json.Marshal(map[string]any{"keys": []any{published}})
+	set, err := publicSet(published)
 	if err != nil {
 		return nil, err
 	}
 	return &signingKey{
 		header: encodeHeader(alg, typ, kid),
 		sign:   func(signed string) ([]byte, error) { return signer.Sign(view(signed), private) },
-		public: public,
+		public: published,
+		set:    set,
 	}, nil
 }
 
@@ -113,24 +115,31 @@ func (j *JWT) Name() string { return j.Label }
 
 // CanSign implements auth.Signer.
 func (j *JWT) CanSign() error {
-	if j.signing == nil {
-		return errors.New("only public keys are configured: signing needs secret or private_key")
+	if j.signing == nil && j.generated == nil {
+		return errors.New("only public keys are configured: signing needs secret, private_key or generated_key")
 	}
 	return nil
 }
 
 // Sign implements auth.Signer.
-func (j *JWT) Sign(_ context.Context, payload []byte) (string, error) {
+func (j *JWT) Sign(ctx context.Context, payload []byte) (string, error) {
 	if err := j.CanSign(); err != nil {
 		return "", err
 	}
-	if _, err := auth.ParseClaims(payload); err != nil {
+	claims, err := auth.ParseClaims(payload)
+	if err != nil {
 		return "", fmt.Errorf("payload: %w", err)
 	}
+	signing := j.signing
+	if j.generated != nil {
+		if signing, err = j.generated.signer(ctx, claims); err != nil {
+			return "", fmt.Errorf("signing: %w", err)
+		}
+	}
 	var token bytes.Buffer
-	token.WriteString(j.signing.header)
+	token.WriteString(signing.header)
 	token.WriteString(encode(payload))
-	signature, err := j.signing.sign(token.String())
+	signature, err := signing.sign(token.String())
 	if err != nil {
 		return "", fmt.Errorf("signing: %w", err)
 	}
@@ -175,7 +184,15 @@ func (j *JWT) PublicKeys() ([]byte, error) {
 	if err := j.CanSign(); err != nil {
 		return nil, err
 	}
-	return j.signing.public, nil
+	if j.generated != nil {
+		return j.generated.public()
+	}
+	return j.signing.set, nil
+}
+
+// publicSet returns the JWK set of public keys.
+func publicSet(keys ...jwxkey.Key) ([]byte, error) {
+	return json.Marshal(map[string][]jwxkey.Key{"keys": keys})
 }
 
 // Interface guards

@@ -107,7 +107,7 @@ func TestHeaderOfASignedToken(t *testing.T) {
 func TestBlockOfPublicKeysCannotSign(t *testing.T) {
 	t.Parallel()
 	j := mustLoad(t, &JWT{Public: []string{publicPEM(t, keyFor(t, algES256))}})
-	const want = "only public keys are configured: signing needs secret or private_key"
+	const want = "only public keys are configured: signing needs secret, private_key or generated_key"
 	if err := j.CanSign(); err == nil || err.Error() != want {
 		t.Errorf("CanSign: %v", err)
 	}

@@ -17,7 +17,8 @@ import (
 )
 
 // keySources makes the key sources that the configuration names, and chooses
-// the key that signs: the private key, or else the secret. The algorithms are
+// the key that signs: a generated one, or else the private key, or else the
+// secret. The algorithms are
 // those configured, in their order.
 func (j *JWT) keySources(ctx caddy.Context, algorithms []algorithm, rules keyRules) ([]keySource, error) {
 	var keys staticKeys
@@ -66,6 +67,13 @@ func (j *JWT) keySources(ctx caddy.Context, algorithms []algorithm, rules keyRul
 		file.ticks = j.ticks
 		sources = append(sources, file)
 	}
+	if j.Generated {
+		source, err := j.openGenerated(ctx, rules)
+		if err != nil {
+			return nil, fmt.Errorf("generated_key: %w", err)
+		}
+		sources = append(sources, source)
+	}
 	if j.usesRemote() {
 		source, err := j.openRemote(rules)
 		if err != nil {
@@ -105,7 +113,7 @@ func (j *JWT) expand() error {
 
 // namesNoKey reports whether the block leaves its key to the global secret.
 func (j *JWT) namesNoKey() bool {
-	return j.Private == "" && len(j.Public) == 0 && j.JWKSFile == "" && !j.usesRemote()
+	return j.Private == "" && !j.Generated && len(j.Public) == 0 && j.JWKSFile == "" && !j.usesRemote()
 }
 
 // secretKey makes the key of the block's own secret or of the global one.
@@ -138,7 +146,7 @@ func (j *JWT) secretText(ctx caddy.Context) (option, text string, err error) {
 		}
 		global, ok := services.Secret()
 		if !ok {
-			return "", "", errors.New("no key: give secret, public_key, private_key, jwks_file, jwks_url or oidc, or a global secret")
+			return "", "", errors.New("no key: give secret, public_key, private_key, generated_key, jwks_file, jwks_url or oidc, or a global secret")
 		}
 		return "global secret", string(global), nil
 	}
