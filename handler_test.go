@@ -264,12 +264,15 @@ func TestAmbiguousPathsAreRefusedWhereRulesDecide(t *testing.T) {
 		"/public/%252e%252e/admin", "/public/%25252e%25252e/admin", "/public/%00", "/public/a%0ab", "/public/%ff",
 		"/public/%c0%ae%c0%ae/admin", "/public/%25c0%25ae/admin", "/public\\x", "/public/%3bx", "/public/%253bx",
 		"/public/..", "/public/x%252fy", "/public/%2Fx", "/public/%7f",
+		"/%2561dmin/x", "/admin%252fx", "/%61dmin%252Fx", "/%252561dmin/x", "/%25%36%31dmin/x", "/adm%2569n/x", "/%25C3%25A4",
+		"/public/%2540x", "/public/%257ex", "/public/%252Dx",
 	} {
 		s.expect(400, "", target, "X-Fake: root superuser")
 	}
 	for _, target := range []string{
 		"/public/x", "/public/a.b", "/public/..a", "/public/a..", "/public/.well-known/x", "/public/%20x",
-		"/public/100%25", "/public/%C3%A9", "/public/a%2Bb", "/public/", "/public/a:b@c",
+		"/public/100%25", "/public/100%25x", "/public/50%25%20off", "/public/a%2520b", "/public/a%252520b", "/public/100%2525",
+		"/public/%C3%A9", "/public/%61", "/public/%25zz", "/public/a%2Bb", "/public/", "/public/a:b@c",
 	} {
 		s.expect(200, "in", target)
 	}

@@ -28,12 +28,12 @@ func isAmbiguous(u *url.URL) bool {
 		if strings.IndexByte(path, '%') < 0 {
 			return false
 		}
+		if hidesCharacter(path) {
+			return true
+		}
 		again := unescape(path)
 		if again == path {
 			return false
-		}
-		if isSuspicious(again) || hasEscapedSlash(path) {
-			return true
 		}
 		path = again
 	}
@@ -71,8 +71,17 @@ func isSuspicious(path string) bool {
 
 func isDots(segment string) bool { return segment == "." || segment == ".." }
 
-func hasEscapedSlash(path string) bool {
-	return containsEscape(path, '/') || containsEscape(path, '\\')
+// hidesCharacter reports whether a path that was decoded holds an encoded
+// character again. "/%2570riv" was encoded twice: it is "/%70riv" to Caddy, and
+// "/priv" to who decodes once more. Spaces and percent signs are what file names
+// and addresses within a path bring along.
+func hidesCharacter(path string) bool {
+	for i := range len(path) {
+		if c, ok := escaped(path, i); ok && c != ' ' && c != '%' {
+			return true
+		}
+	}
+	return false
 }
 
 // containsEscape reports whether the path holds the byte in percent-encoding.
