@@ -5,6 +5,8 @@ package caddytest
 
 import (
 	"encoding/base64"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -496,6 +498,47 @@ http://:PORT {
 		line := raw(t, port, "GET "+target+" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"+token+"\r\n\r\n")
 		if !strings.HasPrefix(line, "HTTP/1.1 "+status) {
 			t.Errorf("%s: %s, want %s", target, line, status)
+		}
+	}
+}
+
+// A host with a dot at the end is the same to DNS and another to Caddy: it is no
+// way into the site, past its auth.
+func TestAHostWithADotAtTheEndIsNoWayIn(t *testing.T) {
+	p, url := gate(t, `
+http://app.test:PORT {
+	auth {
+		jwt {
+			secret {env.CADDYBOLT_SECRET}
+		}
+	}
+	respond "in {http.auth.user.id}"
+}`)
+	port := url[strings.LastIndexByte(url, ':')+1:]
+	ask := func(host, credential string) string {
+		t.Helper()
+		conn, err := net.DialTimeout("tcp", "127.0.0.1:"+port, 5*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n"+credential+"\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(answer)
+	}
+	good := bearer(mint(t, jwt.SigningMethodHS256, []byte(hmacSecret), nil)) + "\r\n"
+	if answer := ask("app.test", good); !strings.Contains(answer, "in alice") {
+		t.Errorf("control: %s\n%s", answer, p.log)
+	}
+	for _, host := range []string{"app.test", "APP.test", "app.test.", "app.test.:" + port, "app.test..", ".app.test", "app.test:" + port} {
+		if answer := ask(host, ""); strings.Contains(answer, "in ") {
+			t.Errorf("%q: %s", host, answer)
 		}
 	}
 }

@@ -17,16 +17,18 @@ import (
 // token that lacks a claim, or a query, could fill the log. So an expression E
 // is rewritten into
 //
-//	(((E) && {held}) || !(E) || {failed}) && {verdict}
+//	(((E) ? {held} : {denied}) || {failed}) && {verdict}
 //
-// which never fails. CEL's operators go on where one side decides by itself:
+// which never fails, and in which E stands once: CEL bounds the length. What is
+// before {verdict} is true whatever becomes of E:
 //   - E is true: {held} is read, notes it and is true; so is {verdict}.
-//   - E is false: !(E) decides before {failed} is read; {verdict} is false.
-//   - E fails: {held} is read, in vain; {failed} is read, notes it and is true;
-//     {verdict} is what the probe assumes. The note makes an error of it where
-//     the assumption matters.
+//   - E is false: {denied} is read, notes it and is true; {verdict} is false.
+//   - E fails: so does the choice, and || goes on where one side decides by
+//     itself: {failed} is read, notes it and is true; {verdict} is what the
+//     probe assumes. The note makes an error of it where the assumption matters.
 const (
 	heldKey        = "caddybolt.match.held"
+	deniedKey      = "caddybolt.match.denied"
 	failedKey      = "caddybolt.match.failed"
 	failedInNotKey = "caddybolt.match.failed_in_not" // a match of E speaks against one of the set
 	verdictKey     = "caddybolt.match.verdict"
@@ -39,7 +41,7 @@ func watchedExpression(expr string, inNot bool) string {
 		failed = failedInNotKey
 	}
 	// a comment at the end of the expression must not swallow what follows
-	return fmt.Sprintf("(((%s\n) && {%s}) || !(%s\n) || {%s}) && {%s}", expr, heldKey, expr, failed, verdictKey)
+	return fmt.Sprintf("(((%s\n) ? {%s} : {%s}) || {%s}) && {%s}", expr, heldKey, deniedKey, failed, verdictKey)
 }
 
 // probe answers the placeholders for one request.
@@ -53,6 +55,9 @@ func (p *probe) get(key string) (any, bool) {
 	switch key {
 	case heldKey:
 		p.verdict = true
+		return true, true
+	case deniedKey:
+		p.verdict = false
 		return true, true
 	case failedKey:
 		p.failed, p.verdict = true, p.favor

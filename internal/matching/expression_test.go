@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -99,6 +100,28 @@ func TestSetsWithoutAnExpressionAreNotWatched(t *testing.T) {
 	} {
 		if got := mustLoad(t, text).watched; got != want {
 			t.Errorf("%s: %t", text, got)
+		}
+	}
+}
+
+// CEL takes 100,000 characters; what is put around an expression takes few of
+// them.
+func TestLongExpressionsLoad(t *testing.T) {
+	t.Parallel()
+	expression := func(length int) string {
+		const rest = `{test.level} == 3 && '' != ''`
+		text := strings.Replace(rest, "''", "'"+strings.Repeat("x", length-len(rest))+"'", 1)
+		return `[{"expression":"` + text + `"}]`
+	}
+	for _, length := range []int{1_000, 60_000, 99_000} {
+		if got := outcome(mustLoad(t, expression(length)).Match(newRequest(t))); got != "match" {
+			t.Errorf("%d characters: %s", length, got)
+		}
+	}
+	for _, length := range []int{99_960, 100_100} {
+		_, err := load(t, expression(length))
+		if err == nil || !strings.Contains(err.Error(), "exceeds limit") || !strings.Contains(err.Error(), "100000") || len(err.Error()) > 500 {
+			t.Errorf("%d characters: %.600v", length, err)
 		}
 	}
 }

@@ -7,13 +7,9 @@ package secret
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"strings"
 
 	"go.uber.org/zap/zapcore"
-
-	"github.com/caddyserver/caddy/v2"
 )
 
 const redacted = "REDACTED"
@@ -50,37 +46,4 @@ func (Value) MarshalJSON() ([]byte, error) { return []byte(`"REDACTED"`), nil }
 func (Value) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	enc.AddString("secret", redacted)
 	return nil
-}
-
-// ErrEmpty is the error of a secret that resolves to nothing.
-var ErrEmpty = errors.New("resolves to an empty value")
-
-var errBraces = errors.New("it holds braces that are no placeholder: write \\{ for a brace")
-
-// Resolve returns the text with Caddy's global placeholders, such as
-// {env.SECRET_KEY} and {file./run/secrets/key}, replaced by what they stand
-// for. Call it in Provision, once. A placeholder that is unknown or empty is
-// an error, which never shows a value. It names a placeholder that is empty, and
-// not one that is unknown: such braces may be a piece of the secret itself.
-func Resolve(text string) (string, error) {
-	if text == "" {
-		return "", ErrEmpty
-	}
-	out, err := caddy.NewReplacer().ReplaceOrErr(text, true, true)
-	if err != nil {
-		if strings.HasPrefix(err.Error(), "evaluated placeholder {") { // a known one
-			return "", err
-		}
-		return "", errBraces
-	}
-	if strings.TrimSpace(out) == "" {
-		return "", ErrEmpty
-	}
-	return out, nil
-}
-
-// IsInline reports whether the text is the secret itself rather than a
-// placeholder for it: Caddy's admin API, autosave file and debug log show such text.
-func IsInline(text string) bool {
-	return text != "" && !strings.Contains(text, "{env.") && !strings.Contains(text, "{file.")
 }
