@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
@@ -144,18 +145,27 @@ func removeSpoofed(r *http.Request, names []string) {
 	h["Connection"] = kept
 }
 
-// setForward writes the identity headers in place of those of an identity that
-// was there before. It fails when a field of the user is asked for and the user
-// store could not say.
+// canonical returns the headers under the names that net/http keeps them by.
+func canonical(headers []ForwardHeader) []ForwardHeader {
+	list := slices.Clone(headers)
+	for i := range list {
+		list[i].Name = http.CanonicalHeaderKey(list[i].Name)
+	}
+	return list
+}
+
+// setForward writes the identity headers, whose names are canonical, in place of
+// those of an identity that was there before. It fails when a field of the user
+// is asked for and the user store could not say.
 func setForward(h http.Header, headers []ForwardHeader, st *state) error {
 	for _, f := range headers {
-		h.Del(f.Name)
-		value, err := st.forwardValue(f.Value)
+		delete(h, f.Name)
+		text, err := st.forwardText(f.Value)
 		if err != nil {
 			return err
 		}
-		if text := caddy.ToString(value); isHeaderValue(text) {
-			h[http.CanonicalHeaderKey(f.Name)] = []string{text}
+		if isHeaderValue(text) {
+			h[f.Name] = []string{text}
 		}
 	}
 	return nil
@@ -176,18 +186,19 @@ func isHeaderValue(text string) bool {
 	return true
 }
 
-// forwardValue returns a value of forward, nil when there is none.
-func (st *state) forwardValue(name string) (any, error) {
+// forwardText returns a value of forward, nothing when there is none.
+func (st *state) forwardText(name string) (string, error) {
 	id := st.identity
 	if id == nil {
-		return nil, nil
+		return "", nil
 	}
 	if path, ok := strings.CutPrefix(name, "claims."); ok {
 		v, _ := id.Claims.Lookup(path)
-		return v, nil
+		return caddy.ToString(v), nil
 	}
 	if field, ok := strings.CutPrefix(name, "user."); ok {
-		return st.userField(field)
+		v, err := st.userField(field)
+		return caddy.ToString(v), err
 	}
 	switch name {
 	case "id":
@@ -195,9 +206,9 @@ func (st *state) forwardValue(name string) (any, error) {
 	case "issuer":
 		return id.Issuer, nil
 	case "is_staff":
-		return id.Staff, nil
+		return strconv.FormatBool(id.Staff), nil
 	case "is_superuser":
-		return id.Superuser, nil
+		return strconv.FormatBool(id.Superuser), nil
 	case "permissions":
 		return id.Permissions.String(), nil
 	default: // "backend": Validate let nothing else through

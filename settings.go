@@ -247,7 +247,7 @@ func combine(scopes []scope) (*effective, error) {
 	}
 	for _, l := range layers {
 		if len(l.Forward) > 0 {
-			e.forward = l.Forward
+			e.forward = canonical(l.Forward)
 			break
 		}
 	}

@@ -112,6 +112,9 @@ func (c Claims) Lookup(path string) (any, bool) {
 	if !ok {
 		return nil, false
 	}
+	if text, ok := plainText(raw); ok { // what is asked for most
+		return string(text), true
+	}
 	v, err := decodeValue(jsontext.NewDecoder(bytes.NewReader(raw)))
 	if err != nil {
 		return nil, false
@@ -119,7 +122,8 @@ func (c Claims) Lookup(path string) (any, bool) {
 	return v, true
 }
 
-// LookupJSON is Lookup for the text of the value, which is not decoded.
+// LookupJSON is Lookup for the text of the value, which is not decoded. It must
+// not be changed.
 func (c Claims) LookupJSON(path string) ([]byte, bool) {
 	if len(c.raw) == 0 || path == "" {
 		return nil, false
@@ -135,95 +139,6 @@ func (c Claims) Text(path string) (string, bool) {
 	}
 	s, ok := v.(string)
 	return s, ok
-}
-
-// lookup finds the value at the path within raw.
-func lookup(raw jsontext.Value, path string) (jsontext.Value, bool) {
-	if path == "" {
-		return raw, true
-	}
-	dec := jsontext.NewDecoder(bytes.NewReader(raw))
-	switch raw.Kind() {
-	case '{':
-		return lookupMember(dec, path)
-	case '[':
-		return lookupElement(dec, path)
-	default:
-		return nil, false
-	}
-}
-
-// lookupMember tries the members whose name begins the path, the longest first.
-func lookupMember(dec *jsontext.Decoder, path string) (jsontext.Value, bool) {
-	type candidate struct {
-		length int
-		value  jsontext.Value
-	}
-	var found []candidate
-	if _, err := dec.ReadToken(); err != nil {
-		return nil, false
-	}
-	for dec.PeekKind() == '"' {
-		token, err := dec.ReadToken()
-		if err != nil {
-			return nil, false
-		}
-		name := token.String()
-		if !strings.HasPrefix(path, name) || (len(path) > len(name) && path[len(name)] != '.') {
-			if err := dec.SkipValue(); err != nil {
-				return nil, false
-			}
-			continue
-		}
-		value, err := dec.ReadValue()
-		if err != nil {
-			return nil, false
-		}
-		if len(name) == len(path) { // nothing is longer
-			return value.Clone(), true
-		}
-		found = append(found, candidate{len(name), value.Clone()})
-	}
-	for len(found) > 0 {
-		best := 0
-		for i := range found {
-			if found[i].length > found[best].length {
-				best = i
-			}
-		}
-		if rest := path[found[best].length+1:]; rest != "" {
-			if v, ok := lookup(found[best].value, rest); ok {
-				return v, true
-			}
-		}
-		found = append(found[:best], found[best+1:]...)
-	}
-	return nil, false
-}
-
-// lookupElement goes to the element that the path begins with.
-func lookupElement(dec *jsontext.Decoder, path string) (jsontext.Value, bool) {
-	head, rest, deeper := strings.Cut(path, ".")
-	index, err := strconv.ParseUint(head, 10, 31)
-	if err != nil || strconv.FormatUint(index, 10) != head || deeper && rest == "" {
-		return nil, false // "01", "+1" and "0." are no indexes
-	}
-	if _, err := dec.ReadToken(); err != nil {
-		return nil, false
-	}
-	for ; dec.PeekKind() != ']'; index-- {
-		if index == 0 {
-			value, err := dec.ReadValue()
-			if err != nil {
-				return nil, false
-			}
-			return lookup(value.Clone(), rest)
-		}
-		if err := dec.SkipValue(); err != nil {
-			return nil, false
-		}
-	}
-	return nil, false
 }
 
 // decodeValue reads one value.
