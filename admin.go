@@ -4,7 +4,7 @@
 package caddybolt
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,12 +18,16 @@ func init() {
 	caddy.RegisterModule(Admin{})
 }
 
-// Admin adds a route to Caddy's admin API:
+// Admin adds routes to Caddy's admin API:
 //
-//	GET /auth/status   {"keys":[{"source":"https://id.example.com","keys":2,...}]}
+//	GET    /auth/status             how it stands with keys that are fetched or made here, and with the revocation store
+//	GET    /auth/revocations        {"count":2,"revocations":[{"jti":"...","until":"..."},...]}
+//	POST   /auth/revocations        {"jti":"...","until":"..."}, or by "sid" or "user"
+//	DELETE /auth/revocations/<jti>  forgets it; ?jti=, ?sid= and ?user= do so too
 //
-// It says how it stands with the keys that authenticators fetch from elsewhere or
-// make for themselves.
+// Whoever can reach the admin API can change the whole configuration: what
+// protects it protects these routes.
+//
 // It holds nothing: after a rejected reload, its configuration would be the
 // rejected one.
 type Admin struct{}
@@ -38,24 +42,36 @@ func (Admin) CaddyModule() caddy.ModuleInfo {
 
 // Routes implements caddy.AdminRouter.
 func (Admin) Routes() []caddy.AdminRoute {
-	return []caddy.AdminRoute{{Pattern: "/auth/status", Handler: caddy.AdminHandlerFunc(serveStatus)}}
+	return []caddy.AdminRoute{
+		{Pattern: "/auth/status", Handler: caddy.AdminHandlerFunc(serveStatus)},
+		{Pattern: revocationsPath, Handler: caddy.AdminHandlerFunc(serveRevocations)},
+		{Pattern: revocationsPath + "/", Handler: caddy.AdminHandlerFunc(serveRevocations)},
+	}
 }
 
-// status is what the route answers.
+// status is what /auth/status answers.
 type status struct {
-	Keys []auth.KeyStatus `json:"keys"`
+	Keys       []auth.KeyStatus  `json:"keys"`
+	Revocation *revocationStatus `json:"revocation,omitempty"`
+}
+
+// revocationStatus is how it stands with the revocation store.
+type revocationStatus struct {
+	Store    string `json:"store"`
+	Deciding bool   `json:"deciding"`        // whether it answers; if not, requests get 503 or pass, as it is configured
+	Count    *int   `json:"count,omitempty"` // unless it cannot be listed
+	Error    string `json:"error,omitempty"`
 }
 
 func serveStatus(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodGet {
-		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("the method must be GET")}
+	if err := checkMethod(w, r, http.MethodGet); err != nil {
+		return err
 	}
 	app, err := activeApp()
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: err}
 	}
-	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(app.status())
+	return writeAdmin(w, app.status(r.Context()))
 }
 
 // activeApp returns the app of the configuration that is running; an empty one
@@ -76,8 +92,8 @@ func activeApp() (*App, error) {
 	return app, nil
 }
 
-// status asks every authenticator, each source once.
-func (a *App) status() status {
+// status asks every authenticator, each source once, and the revocation store.
+func (a *App) status(ctx context.Context) status {
 	s := status{Keys: []auth.KeyStatus{}}
 	seen := make(map[string]bool)
 	for _, r := range a.reporters {
@@ -87,6 +103,28 @@ func (a *App) status() status {
 				s.Keys = append(s.Keys, k)
 			}
 		}
+	}
+	if a.revocation != nil {
+		s.Revocation = a.revocationStatus(ctx)
+	}
+	return s
+}
+
+func (a *App) revocationStatus(ctx context.Context) *revocationStatus {
+	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	defer cancel()
+	s := new(revocationStatus)
+	if mod, ok := a.revocation.(caddy.Module); ok {
+		s.Store = mod.CaddyModule().ID.Name()
+	}
+	// No token has this ID: it is a path.
+	if _, err := a.revocation.Revoked(ctx, auth.TokenRef{ID: "/auth/status"}); err != nil {
+		s.Error = err.Error()
+		return s
+	}
+	s.Deciding = true
+	if _, count, err := listPage(ctx, a.revocation, auth.Revocation{}, 0); err == nil {
+		s.Count = &count
 	}
 	return s
 }
