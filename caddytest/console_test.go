@@ -19,7 +19,9 @@ import (
 // A Markdown file shows a session in a block that is marked "console": lines
 // that begin with "$ " are commands, the lines after them what they print.
 // "..." alone is any number of lines, "…" within a line any text. "caddy run" is
-// started in the background and ended when the file is through.
+// started in the background and ended when the file is through, or when the same
+// configuration is run again, which then finds its data. Commands talk to the
+// Caddy that was started last.
 
 // step is a command and what it prints.
 type step struct {
@@ -102,6 +104,8 @@ func follow(t *testing.T, markdown string) {
 		t.Fatalf("%s shows no command", markdown)
 	}
 	scratch := t.TempDir()
+	running := map[string]*process{}
+	admin := "localhost:2019"
 	ports := map[string]string{}
 	translate := func(text string) string {
 		return examplePorts.ReplaceAllStringFunc(text, func(port string) string {
@@ -114,14 +118,19 @@ func follow(t *testing.T, markdown string) {
 	for _, s := range steps {
 		command := translate(s.command)
 		if file, env, ok := runsCaddy(command); ok {
-			runExample(t, scratch, file, env, translate)
+			if old := running[file]; old != nil {
+				old.stop()
+			}
+			running[file] = runExample(t, scratch, file, env, translate)
+			admin = running[file].Admin
 			continue
 		}
 		command = strings.ReplaceAll(command, "go run ./cmd/caddy", binary(t))
+		command = strings.ReplaceAll(command, "http://localhost:2019/", "http://"+admin+"/")
 		cmd := exec.Command("bash", "-c", "set -o pipefail; "+command)
 		cmd.Dir = repository
 		home := filepath.Join(scratch, "home")
-		cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home)
+		cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home, "CADDY_ADMIN="+admin)
 		var stdout bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &stdout, &stdout
 		err := cmd.Run()
@@ -151,7 +160,7 @@ func runsCaddy(command string) (file string, env []string, ok bool) {
 }
 
 // runExample starts a copy of the configuration that listens on other ports.
-func runExample(t *testing.T, scratch, file string, env []string, translate func(string) string) {
+func runExample(t *testing.T, scratch, file string, env []string, translate func(string) string) *process {
 	t.Helper()
 	for _, variable := range env {
 		name, value, _ := strings.Cut(variable, "=")
@@ -173,7 +182,7 @@ func runExample(t *testing.T, scratch, file string, env []string, translate func
 	if len(listening) == 0 {
 		t.Fatalf("%s listens nowhere", file)
 	}
-	startFile(t, copied, listening...)
+	return startIn(t, filepath.Join(scratch, "home-of-"+strings.NewReplacer("/", "-").Replace(file)), copied, listening...)
 }
 
 func TestTheReadmeDoesWhatItSays(t *testing.T) {

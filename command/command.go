@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package command adds "caddy auth" to Caddy's command line: it makes tokens
-// and API keys, and shows keys.
+// and API keys, shows keys, and revokes tokens.
 //
 // No secret stands on the command line, where other users of the machine and
 // the shell's history would see it: secrets come from files or standard input.
@@ -20,21 +20,22 @@ import (
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "auth",
-		Usage: "<token|key|keys>",
-		Short: "Makes tokens and API keys for the auth directive, and shows its keys",
+		Usage: "<token|key|keys|revoke>",
+		Short: "Makes tokens and API keys for the auth directive, shows its keys, revokes tokens",
 		Long: `
-Makes tokens that a jwt of the auth directive accepts, and API keys, and shows
-the keys that a running Caddy fetches from elsewhere.
+Makes tokens that a jwt of the auth directive accepts, and API keys; shows the
+keys that a running Caddy fetches from elsewhere; tells a running Caddy to refuse
+a token.
 
-The exit status is 0 when it was made, 1 when it could not be made, 2 when the
+The exit status is 0 when it was done, 1 when it could not be done, 2 when the
 command line is wrong.`,
 		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(tokenCommand(), keyCommand(), keysCommand())
+			cmd.AddCommand(tokenCommand(), keyCommand(), keysCommand(), revokeCommand())
 			prepare(cmd, func(_ *cobra.Command, args []string) error {
 				if len(args) == 0 {
-					return usage("token, key or keys?")
+					return usage("token, key, keys or revoke?")
 				}
-				return usage("unrecognized command %q; there are: token, key, keys", args[0])
+				return usage("unrecognized command %q; there are: token, key, keys, revoke", args[0])
 			})
 			cmd.Args = cobra.ArbitraryArgs // the function above knows better what is wrong with them
 		},

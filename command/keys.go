@@ -5,7 +5,6 @@ package command
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,27 +13,23 @@ import (
 
 	"github.com/spf13/cobra"
 
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
-
 	"github.com/caddybolt/caddy-bolt/auth"
 )
 
-// maxStatus is the largest answer of the admin API that is read.
-const maxStatus = 1 << 20
-
 func keysCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "keys [--address <admin address>] [--json]",
+		Use:   "keys [--address <admin address> | --config <file>] [--json]",
 		Short: "Shows the keys that a running Caddy fetches or makes",
 		Long: `
 Asks a running Caddy, through its admin API, how it stands with the keys of
 jwks_url, oidc and generated_key: how many there are, when their source last
 confirmed them, and what was wrong with the last fetch.`,
 	}
-	address := cmd.Flags().String("address", "", "address of the admin API, such as localhost:2019")
-	asJSON := cmd.Flags().Bool("json", false, "print what the admin API answers")
+	var admin adminFlags
+	admin.add(cmd)
+	asJSON := cmd.Flags().Bool("json", false, "Print what the admin API answers")
 	prepare(cmd, func(cmd *cobra.Command, _ []string) error {
-		body, err := askAdmin(*address)
+		body, err := admin.ask(http.MethodGet, "/auth/status", nil)
 		if err != nil {
 			return err
 		}
@@ -47,31 +42,13 @@ confirmed them, and what was wrong with the last fetch.`,
 	return cmd
 }
 
-// askAdmin returns what /auth/status answers.
-func askAdmin(address string) ([]byte, error) {
-	address, err := caddycmd.DetermineAdminAPIAddress(address, nil, "", "")
-	if err != nil {
-		return nil, fmt.Errorf("finding the admin API: %w", err)
-	}
-	resp, err := caddycmd.AdminAPIRequest(address, http.MethodGet, "/auth/status", nil, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxStatus))
-	if err != nil {
-		return nil, fmt.Errorf("reading the answer of the admin API: %w", err)
-	}
-	return body, nil
-}
-
 // printKeys prints a line for each source.
 func printKeys(w io.Writer, body []byte, now time.Time) error {
 	var status struct {
 		Keys []auth.KeyStatus `json:"keys"`
 	}
 	if err := json.Unmarshal(body, &status); err != nil {
-		return errors.New("the admin API does not answer as a Caddy with caddy-bolt does")
+		return errNotOurs
 	}
 	if len(status.Keys) == 0 {
 		_, err := fmt.Fprintln(w, "no keys are fetched from elsewhere")
