@@ -64,7 +64,8 @@ type App struct {
 	tolerance  time.Duration // the largest of all authenticators
 	sources    []auth.Source // where handlers read credentials
 	reporters  []auth.KeyReporter
-	issuers    []string  // whose tokens are made here
+	issuers    []string // whose tokens are made here
+	refreshes  []auth.RefreshCookie
 	starters   []starter // among the authenticators
 	outage     outage
 	started    atomic.Bool
@@ -284,6 +285,16 @@ func (a *App) NoteIssuer(issuer string) { a.issuers = append(a.issuers, issuer) 
 // Issues implements auth.IssuerRegistry.
 func (a *App) Issues(issuer string) bool { return slices.Contains(a.issuers, issuer) }
 
+// NoteRefreshCookie implements auth.CookieRegistry.
+func (a *App) NoteRefreshCookie(c auth.RefreshCookie) {
+	if !slices.Contains(a.refreshes, c) {
+		a.refreshes = append(a.refreshes, c)
+	}
+}
+
+// RefreshCookies implements auth.CookieRegistry.
+func (a *App) RefreshCookies() []auth.RefreshCookie { return a.refreshes }
+
 // noteMembers notes which authenticators have something to start, and how long
 // after their end tokens are accepted.
 func (a *App) noteMembers(members []*member) {
@@ -351,4 +362,5 @@ var (
 	_ auth.Services       = (*App)(nil)
 	_ auth.Revoker        = (*App)(nil)
 	_ auth.IssuerRegistry = (*App)(nil)
+	_ auth.CookieRegistry = (*App)(nil)
 )
