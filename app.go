@@ -64,9 +64,9 @@ type App struct {
 	tolerance  time.Duration // the largest of all authenticators
 	sources    []auth.Source // where handlers read credentials
 	reporters  []auth.KeyReporter
-	issuers    []string // whose tokens are made here
-	refreshes  []auth.RefreshCookie
-	starters   []starter // among the authenticators
+	issuers    []string      // whose tokens are made here
+	issuerless []auth.Signer // that accept tokens without an issuer
+	starters   []starter     // among the authenticators
 	outage     outage
 	started    atomic.Bool
 	ready      chan struct{} // closed once it is started
@@ -133,7 +133,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 			return fmt.Errorf("policy %q: %w", name, err)
 		}
 		a.policies[name] = l
+		a.noteIssuerless(l.members)
 	}
+	a.noteIssuerless(a.defaults.members)
 	return nil
 }
 
@@ -282,22 +284,28 @@ func (a *App) RequireRevocation() (auth.RevocationStore, error) {
 // NoteIssuer implements auth.IssuerRegistry.
 func (a *App) NoteIssuer(issuer string) { a.issuers = append(a.issuers, issuer) }
 
-// Issues implements auth.IssuerRegistry.
-func (a *App) Issues(issuer string) bool { return slices.Contains(a.issuers, issuer) }
-
-// NoteRefreshCookie implements auth.CookieRegistry.
-func (a *App) NoteRefreshCookie(c auth.RefreshCookie) {
-	if !slices.Contains(a.refreshes, c) {
-		a.refreshes = append(a.refreshes, c)
+// Issues implements auth.IssuerRegistry. A token without an issuer was made here
+// only if nobody else's key can sign one that is accepted.
+func (a *App) Issues(issuer string) bool {
+	if issuer == "" && len(a.issuerless) > 1 {
+		return false
 	}
+	return slices.Contains(a.issuers, issuer)
 }
 
-// RefreshCookies implements auth.CookieRegistry.
-func (a *App) RefreshCookies() []auth.RefreshCookie { return a.refreshes }
+// noteIssuerless notes which authenticators accept tokens without an issuer.
+func (a *App) noteIssuerless(members []*member) {
+	for _, m := range members {
+		if s, ok := m.Authenticator.(auth.Signer); ok && s.Issuer() == "" && !slices.Contains(a.issuerless, s) {
+			a.issuerless = append(a.issuerless, s)
+		}
+	}
+}
 
 // noteMembers notes which authenticators have something to start, and how long
 // after their end tokens are accepted.
 func (a *App) noteMembers(members []*member) {
+	a.noteIssuerless(members)
 	for _, m := range members {
 		if s, ok := m.Authenticator.(starter); ok && !slices.Contains(a.starters, s) {
 			a.starters = append(a.starters, s)
@@ -362,5 +370,4 @@ var (
 	_ auth.Services       = (*App)(nil)
 	_ auth.Revoker        = (*App)(nil)
 	_ auth.IssuerRegistry = (*App)(nil)
-	_ auth.CookieRegistry = (*App)(nil)
 )

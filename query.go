@@ -4,9 +4,8 @@
 package caddybolt
 
 import (
+	"net/url"
 	"strings"
-
-	"github.com/caddybolt/caddy-bolt/internal/extract"
 )
 
 // cutParameter returns the query without the parameter of that name, and the
@@ -17,7 +16,8 @@ func cutParameter(query, name string) (kept string, taken []string) {
 	}
 	var rest []string
 	for part := range strings.SplitSeq(query, "&") {
-		if key, ok := extract.ParameterName(part); ok && key == name {
+		key, _, _ := strings.Cut(part, "=")
+		if decoded, err := url.QueryUnescape(key); err == nil && decoded == name {
 			taken = append(taken, part)
 			continue
 		}

@@ -4,15 +4,10 @@
 package apikey
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"io"
-
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/caddybolt/caddy-bolt/internal/clock"
+	"github.com/caddybolt/caddy-bolt/internal/jsonfile"
 	"github.com/caddybolt/caddy-bolt/internal/watched"
 )
 
@@ -36,55 +31,23 @@ func newKeysFile(name, path string, maxSize int, c clock.Clock) *keysFile {
 // again what it said last. A file that is not there is an error that wraps
 // fs.ErrNotExist, once.
 func (f *keysFile) read() ([]prepared, error) {
-	content, err := f.Read()
-	var large watched.TooLargeError
-	switch {
-	case errors.As(err, &large):
-		return nil, fmt.Errorf("it is larger than %d MiB", int64(large)>>20)
-	case errors.Is(err, watched.ErrIrregular):
-		return nil, errors.New("it is not a regular file")
-	case err != nil:
+	content, err := jsonfile.Content(&f.File)
+	if err != nil {
 		return nil, err
 	}
 	return decodeKeys(content, f.maxSize)
 }
 
-// decodeKeys reads {"keys":[…]}: one JSON object, with members that are known,
-// spelled to the letter, and none of them twice.
+// decodeKeys reads {"keys":[…]}.
 func decodeKeys(content []byte, maxSize int) ([]prepared, error) {
 	var list struct {
 		Keys *[]Key `json:"keys"`
 	}
-	if err := json.Unmarshal(content, &list, json.RejectUnknownMembers(true)); err != nil {
-		return nil, explain(content, err)
+	if err := jsonfile.Decode(content, &list); err != nil {
+		return nil, err
 	}
 	if list.Keys == nil {
 		return nil, errors.New(`it has no member "keys"`)
 	}
 	return prepare(*list.Keys, maxSize)
-}
-
-// explain says what is wrong and in which line. It does not pass on err, which
-// quotes what it found: a key, where somebody wrote {"<key>": "<name>"}.
-func explain(content []byte, err error) error {
-	what, offset := "is not JSON", int64(len(content))
-	var syntactic *jsontext.SyntacticError
-	var semantic *json.SemanticError
-	switch {
-	case errors.As(err, &syntactic):
-		offset = syntactic.ByteOffset
-		if errors.Is(err, jsontext.ErrDuplicateName) {
-			what = "has a member twice"
-		} else if errors.Is(err, io.ErrUnexpectedEOF) {
-			what = "ends too early"
-		}
-	case errors.As(err, &semantic):
-		offset = semantic.ByteOffset
-		what = "has a member of the wrong type"
-		if errors.Is(err, json.ErrUnknownName) {
-			what = "has an unknown member"
-		}
-	}
-	offset = min(max(offset, 0), int64(len(content)))
-	return fmt.Errorf("it %s, at line %d", what, 1+bytes.Count(content[:offset], []byte("\n")))
 }

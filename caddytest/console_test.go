@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddybolt/caddy-bolt/internal/testservers"
 )
 
 // A Markdown file shows a session in a block that is marked "console": lines
@@ -202,12 +204,19 @@ func TestEveryExampleDoesWhatItsReadmeSays(t *testing.T) {
 					needTool(t, tool, err)
 				}
 			}
+			if _, err := os.Stat(filepath.Join(folder, "manage.py")); err == nil {
+				testservers.NeedDjango(t)
+				server := testservers.PostgreSQL(t)
+				t.Setenv("DATABASE_URL", server.DSN(server.NewDatabase(t)))
+				t.Setenv("PATH", filepath.Dir(testservers.Python)+string(os.PathListSeparator)+os.Getenv("PATH"))
+			}
 			follow(t, filepath.Join(folder, "README.md"))
 		})
 	}
 }
 
 func TestEveryExampleIsFormattedAndValid(t *testing.T) {
+	t.Setenv("DATABASE_URL", "postgres://app@127.0.0.1/app")
 	files, err := filepath.Glob(filepath.Join(repository, "examples/*/Caddyfile"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no examples: %v", err)

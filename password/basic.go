@@ -6,6 +6,7 @@
 package password
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -53,6 +54,7 @@ type Basic struct {
 	UsersRaw json.RawMessage `json:"users,omitempty" caddy:"namespace=http.auth.users inline_key=store"`
 
 	store     auth.UserStore
+	own       bool // not the global one
 	extractor *extract.Extractor
 }
 
@@ -80,7 +82,7 @@ func (b *Basic) Provision(ctx caddy.Context) error {
 		if !ok {
 			return fmt.Errorf("users: %T is not a user store", mod)
 		}
-		b.store = store
+		b.store, b.own = store, true
 		return nil
 	}
 	services, err := auth.ServicesOf(ctx)
@@ -91,6 +93,16 @@ func (b *Basic) Provision(ctx caddy.Context) error {
 		return errors.New("users are required: basic has none of its own and the global block none either")
 	}
 	return nil
+}
+
+// Start starts the store, if it is one of its own: the global one is started
+// with the global block.
+func (b *Basic) Start(ctx context.Context) error {
+	starts, ok := b.store.(interface{ Start(context.Context) error })
+	if !ok || !b.own {
+		return nil
+	}
+	return starts.Start(ctx)
 }
 
 // Errors of Authenticate, made once.

@@ -10,24 +10,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/maphash"
-	"slices"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/internal/passhash"
 	"github.com/caddybolt/caddy-bolt/internal/secret"
-	"github.com/caddybolt/caddy-bolt/internal/text"
 )
 
 func init() {
 	caddy.RegisterModule(Static{})
+	caddy.RegisterModule(new(File))
+	caddy.RegisterModule(new(SQL))
 }
-
-// localBasic is the issuer of who signs in with HTTP Basic.
-const localBasic = auth.LocalIssuer + "basic"
 
 // Static is a list of users that stands in the configuration.
 //
@@ -49,11 +45,14 @@ type Static struct {
 	// log-ins here. Default: those whose tokens auth_token issues here.
 	Issuers []string `json:"issuers,omitempty"`
 
-	byName map[string]*account
-	byID   map[string]*account
-	hashes []passhash.Hash // one of each user
-	seed   maphash.Seed
-	issues auth.IssuerRegistry // nil where nobody knows
+	// Whether the subjects of tokens that have no issuer ("iss") are the IDs of
+	// these users as well, such as those of create_jwt_for_user of Django-Bolt.
+	// Whoever can sign such a token that a jwt here accepts can name any user.
+	// Default: only where auth_token issues such tokens here.
+	NoIssuer bool `json:"no_issuer,omitempty"`
+
+	users  *directory
+	served served
 }
 
 // StaticUser is a user of Static.
@@ -85,13 +84,6 @@ type StaticUser struct {
 	Fields json.RawMessage `json:"fields,omitempty"`
 }
 
-// account is a user who was found well formed.
-type account struct {
-	user     auth.User
-	hash     passhash.Hash
-	disabled bool
-}
-
 // CaddyModule returns the Caddy module information.
 func (Static) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
@@ -105,36 +97,24 @@ func (s *Static) Provision(ctx caddy.Context) error {
 	if len(s.Users) == 0 {
 		return errors.New("users: at least one user is required")
 	}
-	if slices.Contains(s.Issuers, "") {
-		return errors.New("issuers: an issuer is empty")
-	}
-	services, err := auth.ServicesOf(ctx)
-	if err != nil {
+	var err error
+	if s.served, err = newServed(ctx, s.Issuers, s.NoIssuer); err != nil {
 		return err
 	}
-	s.issues, _ = services.(auth.IssuerRegistry)
-	s.seed = maphash.MakeSeed()
-	s.byName = make(map[string]*account, len(s.Users))
-	s.byID = make(map[string]*account, len(s.Users))
-	s.hashes = make([]passhash.Hash, 0, len(s.Users))
+	s.users = newDirectory()
 	for i := range s.Users {
 		a, err := s.Users[i].account()
+		if err == nil {
+			err = s.users.add(a)
+		}
 		if err != nil {
 			return fmt.Errorf("users: position %d: %w", i, err)
 		}
-		if s.byName[a.user.Username] != nil {
-			return fmt.Errorf("users: position %d: there are two users named %q", i, a.user.Username)
-		}
-		if other := s.byID[a.user.ID]; other != nil {
-			return fmt.Errorf("users: position %d: users %q and %q have one ID", i, other.user.Username, a.user.Username)
-		}
-		s.byName[a.user.Username], s.byID[a.user.ID] = a, a
-		s.hashes = append(s.hashes, a.hash)
 	}
 	return nil
 }
 
-// account checks the user. No error shows a hash.
+// account resolves and checks the user. No error shows a hash.
 func (u *StaticUser) account() (*account, error) {
 	name, err := secret.Resolve(u.Username)
 	if err != nil {
@@ -154,143 +134,25 @@ func (u *StaticUser) account() (*account, error) {
 	if err != nil {
 		return nil, fmt.Errorf("user %q: password: %w", name, err)
 	}
-	id := u.ID
-	if id == "" {
-		id = name
-	}
-	if err := checkID(id); err != nil {
-		return nil, fmt.Errorf("user %q: %w", name, err)
-	}
-	if err := text.CheckWords("permissions", u.Permissions); err != nil {
-		return nil, fmt.Errorf("user %q: %w", name, err)
-	}
-	fields, err := u.fields()
-	if err != nil {
-		return nil, fmt.Errorf("user %q: fields: %w", name, err)
-	}
-	return &account{
-		user: auth.User{
-			UserRef:     auth.UserRef{Issuer: localBasic, ID: id},
-			Username:    name,
-			Staff:       u.Staff,
-			Superuser:   u.Superuser,
-			Permissions: auth.NewSet(u.Permissions...),
-			Fields:      fields,
-		},
-		hash:     hash,
-		disabled: u.Disabled,
-	}, nil
+	return u.accountOf(name, hash)
 }
-
-// checkName refuses a name that nobody can sign in with.
-func checkName(name string) error {
-	switch {
-	case looksLikeHash(name):
-		return errors.New("the name of a user is a hash")
-	case strings.Contains(name, ":"): // it ends there (RFC 7617, section 2)
-		return fmt.Errorf("user %q: a name holds no colon", name)
-	case !text.IsPlain(name):
-		return errors.New("the name of a user holds control characters or is not UTF-8")
-	}
-	return nil
-}
-
-// checkID refuses an ID that could pass for somebody else's.
-func checkID(id string) error {
-	if strings.HasPrefix(id, auth.APIKeyPrefix) {
-		return fmt.Errorf("an ID that begins with %q is that of an API key", auth.APIKeyPrefix)
-	}
-	if !text.IsPlain(id) {
-		return errors.New("the ID holds control characters or is not UTF-8")
-	}
-	return nil
-}
-
-func looksLikeHash(value string) bool {
-	_, err := passhash.Parse(value)
-	return err == nil
-}
-
-// fields reads the fields as claims are read: whole numbers stay whole.
-func (u *StaticUser) fields() (auth.Object, error) {
-	if len(u.Fields) == 0 {
-		return nil, nil
-	}
-	claims, err := auth.ParseClaims(u.Fields)
-	if err != nil {
-		return nil, err
-	}
-	object := claims.Object()
-	for name, value := range object {
-		if err := checkField(name); err != nil {
-			return nil, err
-		}
-		if v, ok := value.(string); ok && looksLikeHash(v) {
-			return nil, fmt.Errorf("%q is the hash of a password, which is never a field", name)
-		}
-	}
-	return object, nil
-}
-
-// taken are the fields that every user has.
-var taken = []string{"id", "issuer", "username", "is_staff", "is_superuser", "permissions"}
-
-func checkField(name string) error {
-	switch {
-	case name == "":
-		return errors.New("a field has no name")
-	case slices.Contains(taken, name):
-		return fmt.Errorf("every user has %q: a field of that name would never be seen", name)
-	case strings.EqualFold(name, "password"):
-		return errors.New("a password or its hash is never a field")
-	}
-	return nil
-}
-
-// errRefused is the one answer to who may not sign in, for whatever reason.
-var errRefused = auth.Invalid(auth.ReasonBadPassword, "")
 
 // Verify implements auth.UserStore.
 func (s *Static) Verify(ctx context.Context, username, password string) (*auth.User, error) {
-	a, ok := s.byName[username]
-	if !ok || a.disabled {
-		hash := s.hashes[maphash.String(s.seed, username)%uint64(len(s.hashes))]
-		if ok {
-			hash = a.hash
-		}
-		if err := passhash.Shared.Pretend(ctx, username, hash, password); err != nil {
-			return nil, auth.Unavailable(auth.ReasonStoreUnavailable, err)
-		}
-		return nil, errRefused
-	}
-	same, err := passhash.Shared.Verify(ctx, username, a.hash, password)
-	if err != nil {
-		return nil, auth.Unavailable(auth.ReasonStoreUnavailable, err)
-	}
-	if !same {
-		return nil, errRefused
-	}
-	return &a.user, nil
+	return s.users.verify(ctx, username, password)
 }
 
 // Load implements auth.UserStore.
 func (s *Static) Load(_ context.Context, ref auth.UserRef) (*auth.User, error) {
-	a := s.byID[ref.ID]
-	if a == nil || a.disabled || !s.serves(ref.Issuer) {
+	if !s.served.serves(ref.Issuer) {
 		return nil, auth.ErrUserNotFound
 	}
-	if ref == a.user.UserRef {
-		return &a.user, nil
-	}
-	user := a.user
-	user.UserRef = ref
-	return &user, nil
+	return s.users.load(ref)
 }
 
-// serves reports whether the issuer's subjects are the users here.
-func (s *Static) serves(issuer string) bool {
-	if issuer == localBasic || slices.Contains(s.Issuers, issuer) {
-		return true
-	}
-	return len(s.Issuers) == 0 && s.issues != nil && s.issues.Issues(issuer)
-}
+// Interface guards
+var (
+	_ caddy.Provisioner     = (*Static)(nil)
+	_ caddyfile.Unmarshaler = (*Static)(nil)
+	_ auth.UserStore        = (*Static)(nil)
+)

@@ -7,10 +7,8 @@ import (
 	"encoding/json"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/internal/module"
 	"github.com/caddybolt/caddy-bolt/internal/passhash"
 	"github.com/caddybolt/caddy-bolt/internal/text"
@@ -28,6 +26,7 @@ import (
 //			field       <name> <value>  # any number of times
 //		}
 //		issuer <issuer...>
+//		no_issuer
 //	}
 func (s *Static) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the name of the module
@@ -48,8 +47,12 @@ func (s *Static) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if err := options.Words(&s.Issuers); err != nil {
 				return err
 			}
+		case "no_issuer":
+			if err := options.Flag(&s.NoIssuer); err != nil {
+				return err
+			}
 		default:
-			return options.Unknown("users static", "user", "issuer")
+			return options.Unknown("users static", "user", "issuer", "no_issuer")
 		}
 	}
 	if len(s.Users) == 0 {
@@ -146,10 +149,3 @@ func parseField(d *caddyfile.Dispenser, fields map[string]string) error {
 	fields[name] = value
 	return nil
 }
-
-// Interface guards
-var (
-	_ caddy.Provisioner     = (*Static)(nil)
-	_ caddyfile.Unmarshaler = (*Static)(nil)
-	_ auth.UserStore        = (*Static)(nil)
-)

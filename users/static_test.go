@@ -107,6 +107,31 @@ func TestOnlyNamedIssuersAreServed(t *testing.T) {
 	}
 }
 
+// Attack: a token without an issuer, signed by whoever may sign some token that
+// is accepted here, names a local user. That is said where it is wanted, and
+// nowhere else.
+func TestTokensWithoutIssuerAreServedWhereItIsSaid(t *testing.T) {
+	t.Parallel()
+	users := []StaticUser{{Username: "ann", Password: hashHorse, ID: "7"}}
+	for _, tc := range []struct {
+		s    *Static
+		want bool
+	}{
+		{&Static{Users: users}, false},
+		{&Static{Users: users, Issuers: []string{"https://id.example.com"}}, false},
+		{&Static{Users: users, NoIssuer: true}, true},
+		{&Static{Users: users, Issuers: []string{"https://id.example.com"}, NoIssuer: true}, true},
+	} {
+		s := provisioned(t, tc.s)
+		if u, err := s.Load(context.Background(), auth.UserRef{ID: "7"}); (err == nil) != tc.want || (u != nil) != tc.want {
+			t.Errorf("%+v: %v, %v", tc.s, u, err)
+		}
+		if u, err := s.Load(context.Background(), auth.UserRef{Issuer: "local:api_key", ID: "7"}); u != nil || err == nil {
+			t.Errorf("%+v: an API key is %v", tc.s, u)
+		}
+	}
+}
+
 // Attack: a user is disabled, and the password still opens, because it was
 // right a minute ago and is remembered.
 func TestDisabledUserIsRefusedAtOnce(t *testing.T) {
@@ -202,6 +227,7 @@ const full = `static {
 	}
 	user bob {env.BOB_HASH}
 	issuer https://id.example.com https://old.example.com
+	no_issuer
 }`
 
 func TestStaticCaddyfile(t *testing.T) {
@@ -218,7 +244,8 @@ func TestStaticCaddyfile(t *testing.T) {
 			},
 			{Username: "bob", Password: "{env.BOB_HASH}"},
 		},
-		Issuers: []string{"https://id.example.com", "https://old.example.com"},
+		Issuers:  []string{"https://id.example.com", "https://old.example.com"},
+		NoIssuer: true,
 	}
 	if !reflect.DeepEqual(s, want) {
 		t.Errorf("parsed %+v", s)
@@ -231,7 +258,7 @@ func TestStaticCaddyfileErrors(t *testing.T) {
 		{"argument", "static x", `users static takes no argument, not "x", at Caddyfile:1`},
 		{"nobody", "static", `users static needs at least one user <name> <hash>, at Caddyfile:1`},
 		{"empty block", "static {\n}", `users static needs at least one user <name> <hash>, at Caddyfile:2`},
-		{"unknown option", "static {\n\tusers ann x\n}", `unrecognized users static option "users"; there are: user, issuer, at Caddyfile:2`},
+		{"unknown option", "static {\n\tusers ann x\n}", `unrecognized users static option "users"; there are: user, issuer, no_issuer, at Caddyfile:2`},
 		{"issuer twice", "static {\n\tissuer a\n\tissuer b\n}", `option "issuer" was given already at line 2, at Caddyfile:3`},
 		{"issuer without argument", "static {\n\tissuer\n}", `option "issuer" needs at least one argument, at Caddyfile:2`},
 		{"no hash", "static {\n\tuser ann\n}", `user takes a name and a hash, as "caddy hash-password" prints it, at Caddyfile:2`},

@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package passhash verifies passwords against the hashes that
-// "caddy hash-password" prints, with bounds: on what a hash may cost, on how
-// many are computed at once, and on how long a visitor waits for one.
+// "caddy hash-password" prints and those that Django keeps, with bounds: on what
+// a hash may cost, on how many are computed at once, and on how long a visitor
+// waits for one.
 package passhash
 
 import (
@@ -57,7 +58,11 @@ type algorithm interface {
 	fits(password []byte) ([]byte, bool)
 }
 
-// Parse returns the hash that the text holds.
+// IsZero reports whether there is no hash.
+func (h Hash) IsZero() bool { return h.algo == nil }
+
+// Parse returns the hash that the text holds, as "caddy hash-password" prints
+// it.
 func Parse(text string) (Hash, error) {
 	switch {
 	case strings.HasPrefix(text, "$2"):
