@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"hash"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -45,7 +46,7 @@ var Shared = New(runtime.GOMAXPROCS(0), clock.Clock{})
 // Verifier verifies passwords. It is safe for concurrent use.
 type Verifier struct {
 	clock   clock.Clock
-	secret  [32]byte
+	keyed   sync.Pool // of *keyedHash
 	turns   chan struct{}
 	waiting atomic.Int64
 
@@ -77,7 +78,9 @@ func New(parallel int, c clock.Clock) *Verifier {
 		flights: make(map[digest]*flight),
 		compare: func(h Hash, hashed, password []byte) (bool, error) { return h.algo.Compare(hashed, password) },
 	}
-	_, _ = rand.Read(v.secret[:]) // never fails: Go ends the process instead
+	var secret [32]byte
+	_, _ = rand.Read(secret[:]) // never fails: Go ends the process instead
+	v.keyed.New = func() any { return &keyedHash{mac: hmac.New(sha256.New, secret[:])} }
 	return v
 }
 
@@ -230,14 +233,28 @@ func (v *Verifier) turn(ctx context.Context) error {
 
 // digest writes the length before each part, so that no two questions are one.
 func (v *Verifier) digest(q question) digest {
-	mac := hmac.New(sha256.New, v.secret[:])
-	for _, part := range [][]byte{[]byte(q.user), q.hashed, []byte(q.password)} {
-		var length [8]byte
-		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
-		mac.Write(length[:])
-		mac.Write(part)
-	}
-	var d digest
-	mac.Sum(d[:0])
-	return d
+	k := v.keyed.Get().(*keyedHash)
+	defer v.keyed.Put(k)
+	k.text = k.text[:0]
+	k.part(q.user)
+	k.text = binary.BigEndian.AppendUint64(k.text, uint64(len(q.hashed)))
+	k.text = append(k.text, q.hashed...)
+	k.part(q.password)
+	k.mac.Reset()
+	k.mac.Write(k.text)
+	k.mac.Sum(k.sum[:0])
+	clear(k.text) // a pool is no place for passwords
+	return k.sum
+}
+
+// keyedHash is an HMAC with the secret, and its memory.
+type keyedHash struct {
+	mac  hash.Hash
+	text []byte
+	sum  digest
+}
+
+func (k *keyedHash) part(text string) {
+	k.text = binary.BigEndian.AppendUint64(k.text, uint64(len(text)))
+	k.text = append(k.text, text...)
 }
