@@ -1,17 +1,20 @@
 # make test    everything that is tested, with the tools that the tests need
 # make lint    the rules of the house: .golangci.yml, gofumpt, go vet
 # make fuzz    each fuzz target for FUZZTIME
-# make bench   the benchmarks
+# make bench   what it costs, here and elsewhere: docs/PERFORMANCE.md, in half an
+#              hour; BENCH=quick make bench: in five minutes, below .cache
+# make gobench the Go benchmarks whose names match GOBENCH
 # make build   ./caddy: Caddy with this module
 
 GO       ?= go
 PACKAGES ?= ./...
 FUZZTIME ?= 5s
-BENCH    ?= .
+BENCH    ?= full
+GOBENCH  ?= .
 
 export GO FUZZTIME
 
-.PHONY: test tools lint fmt fuzz bench build
+.PHONY: test tools lint fmt fuzz bench gobench build
 
 test: tools
 	scripts/test $(PACKAGES)
@@ -29,7 +32,11 @@ fuzz:
 	scripts/fuzz
 
 bench:
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PACKAGES)
+	scripts/tools bench
+	$(GO) run ./bench -mode '$(BENCH)'
+
+gobench:
+	$(GO) test -run '^$$' -bench '$(GOBENCH)' -benchmem $(PACKAGES)
 
 build:
 	$(GO) build -o caddy ./cmd/caddy
