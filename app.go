@@ -64,7 +64,8 @@ type App struct {
 	tolerance  time.Duration // the largest of all authenticators
 	sources    []auth.Source // where handlers read credentials
 	reporters  []auth.KeyReporter
-	issuers    []string      // whose tokens are made here
+	issuers    []string // whose tokens are made here
+	refreshes  []auth.RefreshCookie
 	issuerless []auth.Signer // that accept tokens without an issuer
 	starters   []starter     // among the authenticators
 	outage     outage
@@ -302,6 +303,16 @@ func (a *App) noteIssuerless(members []*member) {
 	}
 }
 
+// NoteRefreshCookie implements auth.CookieRegistry.
+func (a *App) NoteRefreshCookie(c auth.RefreshCookie) {
+	if !slices.Contains(a.refreshes, c) {
+		a.refreshes = append(a.refreshes, c)
+	}
+}
+
+// RefreshCookies implements auth.CookieRegistry.
+func (a *App) RefreshCookies() []auth.RefreshCookie { return a.refreshes }
+
 // noteMembers notes which authenticators have something to start, and how long
 // after their end tokens are accepted.
 func (a *App) noteMembers(members []*member) {
@@ -370,4 +381,5 @@ var (
 	_ auth.Services       = (*App)(nil)
 	_ auth.Revoker        = (*App)(nil)
 	_ auth.IssuerRegistry = (*App)(nil)
+	_ auth.CookieRegistry = (*App)(nil)
 )

@@ -4,11 +4,17 @@
 package caddybolt
 
 import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/issuer"
 )
 
@@ -16,8 +22,51 @@ import (
 const jwksPath = "/.well-known/jwks.json"
 
 func parseToken(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	h.Next()
+	start := at(h.Dispenser)
+	h.Reset()
 	t := new(issuer.Token)
-	return t, t.UnmarshalCaddyfile(h.Dispenser)
+	if err := t.UnmarshalCaddyfile(h.Dispenser); err != nil {
+		return nil, err
+	}
+	if t.Exchange && runsBeforeAuth(h) {
+		return nil, start.errorf("exchange issues a token for whom an auth has accepted, and auth_token runs before the auth of its site: put it into handle or route")
+	}
+	if t.Refresh != nil {
+		if err := checkSessions(h); err != nil {
+			return nil, start.errorf("%v", err)
+		}
+	}
+	return t, nil
+}
+
+// runsBeforeAuth reports whether the directive stands where Caddy sorts it before
+// every auth: in the block of a site itself, whose state is that of all sites.
+func runsBeforeAuth(h httpcaddyfile.Helper) bool {
+	if h.IsNamedRoute() || reflect.ValueOf(h.BlockState).Pointer() != reflect.ValueOf(h.State).Pointer() {
+		return false
+	}
+	order, ok := h.Option("order").([]string)
+	return !ok || slices.Index(order, "auth_token") < slices.Index(order, "auth")
+}
+
+// checkSessions refuses refresh tokens with a store that keeps no sessions, while
+// there is a line to name.
+func checkSessions(h httpcaddyfile.Helper) error {
+	p, err := newBlockParser(h)
+	if err != nil || p.global.RevocationRaw == nil {
+		return err
+	}
+	for _, name := range moduleNames([]json.RawMessage{p.global.RevocationRaw}, "store") {
+		info, err := caddy.GetModule(revocationSpace + "." + name)
+		if err != nil {
+			return err
+		}
+		if _, ok := info.New().(auth.RefreshStore); !ok {
+			return fmt.Errorf("refresh needs a revocation store that keeps sessions, and %s does not", name)
+		}
+	}
+	return nil
 }
 
 func parseLogout(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {

@@ -17,6 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/text"
 )
 
 // What clients read, whatever went wrong: the reason is for the operator.
@@ -258,7 +259,7 @@ func (h *Handler) loginRedirect(r *http.Request, e *effective) (string, bool) {
 		for _, name := range h.queries { // a credential does not travel on
 			u.RawQuery, _ = cutParameter(u.RawQuery, name)
 		}
-		if uri := u.RequestURI(); isRelative(uri) && isRelative(u.Path) {
+		if uri := u.RequestURI(); text.IsLocalPath(uri) && text.IsLocalPath(u.Path) {
 			next = uri
 		}
 	}

@@ -6,7 +6,6 @@ package caddybolt
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/extract"
 )
 
 // ForwardHeader is a header that tells the application who is asking.
@@ -244,7 +244,7 @@ func (s *stripped) header(h http.Header, source auth.Source) {
 	name := http.CanonicalHeaderKey(source.Header)
 	var kept []string
 	for _, value := range h[name] {
-		if source.Scheme != "" && !hasScheme(value, source.Scheme) {
+		if source.Scheme != "" && !extract.HasScheme(value, source.Scheme) {
 			kept = append(kept, value)
 			continue
 		}
@@ -260,12 +260,6 @@ func (s *stripped) header(h http.Header, source auth.Source) {
 	h[name] = kept
 }
 
-func hasScheme(value, scheme string) bool {
-	value = strings.TrimLeft(value, " \t")
-	return len(value) >= len(scheme) && strings.EqualFold(value[:len(scheme)], scheme) &&
-		(len(value) == len(scheme) || value[len(scheme)] == ' ')
-}
-
 func (s *stripped) cookie(h http.Header, name string) {
 	lines, ok := h["Cookie"]
 	if !ok {
@@ -275,8 +269,8 @@ func (s *stripped) cookie(h http.Header, name string) {
 	for _, line := range lines {
 		var rest []string
 		for part := range strings.SplitSeq(line, ";") {
-			part = strings.TrimSpace(part)
-			if cookieName(part) == name {
+			part = strings.Trim(part, " \t")
+			if extract.CookieName(part) == name {
 				s.cookies = append(s.cookies, part)
 			} else if part != "" {
 				rest = append(rest, part)
@@ -291,12 +285,6 @@ func (s *stripped) cookie(h http.Header, name string) {
 		return
 	}
 	h["Cookie"] = kept
-}
-
-// cookieName returns the name of "name=value", as package extract reads it.
-func cookieName(pair string) string {
-	name, _, _ := strings.Cut(pair, "=")
-	return strings.TrimRight(name, " \t")
 }
 
 func (s *stripped) parameter(query, name string) string {
@@ -318,7 +306,7 @@ func (s *stripped) restore(r *http.Request) *http.Request {
 	}
 	others := new(stripped)
 	for _, pair := range s.cookies {
-		others.cookie(clone.Header, cookieName(pair))
+		others.cookie(clone.Header, extract.CookieName(pair))
 	}
 	if len(s.cookies) > 0 {
 		clone.Header.Add("Cookie", strings.Join(s.cookies, "; "))
@@ -326,8 +314,7 @@ func (s *stripped) restore(r *http.Request) *http.Request {
 	if len(s.query) > 0 {
 		u := *r.URL
 		for _, pair := range s.query {
-			name, _, _ := strings.Cut(pair, "=")
-			if name, err := url.QueryUnescape(name); err == nil {
+			if name, ok := extract.ParameterName(pair); ok {
 				u.RawQuery, _ = cutParameter(u.RawQuery, name)
 			}
 		}

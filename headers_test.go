@@ -4,9 +4,14 @@
 package caddybolt
 
 import (
+	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/extract"
 )
 
 // forwarding is a site that shows what an application behind it would read.
@@ -191,4 +196,35 @@ func TestForwardIsChecked(t *testing.T) {
 			t.Errorf("%q: %v, want %q", c.headers, err, c.want)
 		}
 	}
+}
+
+// Whoever reads a credential and whoever strips it see the same: nothing is left
+// to be read, and what an auth further in gets is what was there.
+func FuzzStrippedRequestHoldsNoCredential(f *testing.F) {
+	f.Add("Bearer a.b.c", "session=x; other=y", "access_token=z&a=b")
+	f.Add("bearer", " session =x", "access%5Ftoken=z")
+	f.Add("Bearer\t", "session", "access_token")
+	f.Add("Bearerx y", "\u00a0session=x;session=y", "access_token=%zz&access%5ftoken=")
+	sources := []auth.Source{{Header: "Authorization", Scheme: "Bearer"}, {Cookie: "session"}, {Query: "access_token"}, {Header: "X-Key"}}
+	f.Fuzz(func(t *testing.T, authorization, cookie, query string) {
+		for _, source := range sources {
+			e, err := extract.New([]auth.Source{source}, 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header["Authorization"], r.Header["Cookie"], r.Header["X-Key"] = []string{authorization}, []string{cookie}, []string{authorization}
+			r.URL.RawQuery = query
+			value, _, before := e.Extract(r)
+			var taken stripped
+			strip(r, []*member{{sources: []auth.Source{source}}}, &taken)
+			if left, _, err := e.Extract(r); !errors.Is(err, auth.ErrNoCredentials) {
+				t.Errorf("%+v: %q, %v is left", source, left, err)
+			}
+			again, _, after := e.Extract(taken.restore(r))
+			if again != value || (before == nil) != (after == nil) || errors.Is(before, auth.ErrNoCredentials) != errors.Is(after, auth.ErrNoCredentials) {
+				t.Errorf("%+v: it was %q, %v, and is %q, %v", source, value, before, again, after)
+			}
+		}
+	})
 }

@@ -219,7 +219,20 @@ func forwardNames(names []string, scopes ...scope) []string {
 }
 
 // ServeHTTP decides whether the request may pass.
+//
+// The decision is a function of its own, so that what it needs of the stack is
+// given back before the next handler is called: with HTTP/2 every request has a
+// new stack, which is copied whenever it grows.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if passes, err := h.decide(w, r); !passes {
+		return err
+	}
+	return next.ServeHTTP(w, r)
+}
+
+// decide reports whether the request may pass. If it may not, it is refused
+// with the error, or was answered already.
+func (h *Handler) decide(w http.ResponseWriter, r *http.Request) (passes bool, err error) {
 	st := stateOf(r, h.app)
 
 	// first of all and whatever comes of it: who says who they are is believed
@@ -227,34 +240,34 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	removeSpoofed(r, h.forwarded)
 
 	if !h.app.awaitStart(r.Context()) {
-		return h.fail(w, r, st, h.effective, unavailable(errNotStarted))
+		return false, h.fail(w, r, st, h.effective, unavailable(errNotStarted))
 	}
 	// what an outer auth said is there again, for matchers and for the application
 	if err := setForward(r.Header, st.forward, st); err != nil {
-		return h.fail(w, r, st, h.effective, unavailable(err))
+		return false, h.fail(w, r, st, h.effective, unavailable(err))
 	}
 	e, refused := h.settingsFor(st.stripped.restore(r))
 	if refused != nil {
-		return h.fail(w, r, st, e, refused)
+		return false, h.fail(w, r, st, e, refused)
 	}
 	if e == nil { // not for this handler to decide about
-		return next.ServeHTTP(w, r)
+		return true, nil
 	}
 	if e.preflight && isPreflight(r) {
 		makeAnonymous(r, e)
 		h.app.metrics.preflight.Inc()
-		return next.ServeHTTP(w, r)
+		return true, nil
 	}
 
 	id, m, refused := h.authenticate(w, st.stripped.restore(r), e)
 	if refused != nil && !e.admits(refused) {
-		return h.fail(w, r, st, e, refused)
+		return false, h.fail(w, r, st, e, refused)
 	}
 	if refused != nil && !refused.missing() {
 		st.reason = refused.reason
 	}
 	if refused := h.admit(r, st, e, id, m); refused != nil {
-		return h.fail(w, r, st, e, refused)
+		return false, h.fail(w, r, st, e, refused)
 	}
 
 	if e.strip {
@@ -267,14 +280,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		st.forward = e.forward
 	}
 	if err := setForward(r.Header, st.forward, st); err != nil {
-		return h.fail(w, r, st, e, unavailable(err))
+		return false, h.fail(w, r, st, e, unavailable(err))
 	}
 	if id == nil {
 		h.app.metrics.anonymous.Inc()
 	} else {
 		h.app.metrics.allowed.Inc()
 	}
-	return next.ServeHTTP(w, r)
+	return true, nil
 }
 
 // unavailable is the refusal of a request that a store could not help to decide.

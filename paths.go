@@ -131,17 +131,3 @@ func unescape(path string) string {
 	}
 	return sb.String()
 }
-
-// isRelative reports whether a browser takes the address for one on the same
-// site: one slash, then neither a slash nor a backslash, no control byte.
-func isRelative(address string) bool {
-	if address == "" || address[0] != '/' || len(address) > 1 && (address[1] == '/' || address[1] == '\\') {
-		return false
-	}
-	for i := range len(address) {
-		if address[i] <= 0x20 || address[i] == 0x7f || address[i] == '\\' {
-			return false
-		}
-	}
-	return true
-}

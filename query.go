@@ -4,8 +4,9 @@
 package caddybolt
 
 import (
-	"net/url"
 	"strings"
+
+	"github.com/caddybolt/caddy-bolt/internal/extract"
 )
 
 // cutParameter returns the query without the parameter of that name, and the
@@ -16,8 +17,7 @@ func cutParameter(query, name string) (kept string, taken []string) {
 	}
 	var rest []string
 	for part := range strings.SplitSeq(query, "&") {
-		key, _, _ := strings.Cut(part, "=")
-		if decoded, err := url.QueryUnescape(key); err == nil && decoded == name {
+		if key, ok := extract.ParameterName(part); ok && key == name {
 			taken = append(taken, part)
 			continue
 		}

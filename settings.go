@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/text"
 )
 
 // Settings are what the global block, a policy, an auth block and a rule have
@@ -101,7 +102,7 @@ func checkLoginURL(loginURL string) error {
 	if loginURL == "" || loginURL == off {
 		return nil
 	}
-	if !isRelative(loginURL) || strings.ContainsAny(loginURL, "?#{}%") {
+	if !text.IsLocalPath(loginURL) || strings.ContainsAny(loginURL, "?#{}%") {
 		return fmt.Errorf("login_url is %q, which is not a plain path on this site such as /login", loginURL)
 	}
 	return nil

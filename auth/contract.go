@@ -142,7 +142,8 @@ type Signer interface {
 	// CanSign returns nil, or an error that says which key is missing.
 	CanSign() error
 
-	// Sign returns a token with the payload, a JSON object.
+	// Sign returns a token with the payload, a JSON object. The error wraps
+	// ErrInvalidCredentials if it would refuse the token whoever made it.
 	Sign(ctx context.Context, payload []byte) (string, error)
 
 	// Issuer and Audience are the first "iss" and "aud" that it accepts; empty

@@ -47,6 +47,24 @@ type IssuerRegistry interface {
 	Issues(issuer string) bool
 }
 
+// CookieRegistry is Services that know in which cookies of this server refresh
+// tokens stand, so that a log-out finds them.
+type CookieRegistry interface {
+	// NoteRefreshCookie says that there is one. Call it in Provision.
+	NoteRefreshCookie(RefreshCookie)
+
+	// RefreshCookies returns them. Ask when a request comes.
+	RefreshCookies() []RefreshCookie
+}
+
+// RefreshCookie is a cookie that holds a refresh token.
+type RefreshCookie struct {
+	Name string
+
+	// Path is its path. Empty: the folder of the endpoint that sets it.
+	Path string
+}
+
 // servicesKey is the context key of WithServices.
 type servicesKey struct{}
 

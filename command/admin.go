@@ -11,6 +11,7 @@ import (
 	"io"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 
 	"github.com/spf13/cobra"
 
@@ -23,23 +24,32 @@ const maxAnswer = 64 << 20
 // adminFlags say which Caddy is asked.
 type adminFlags struct {
 	address string
-	config  string
-	adapter string
+	config  configFlags
 }
 
 func (f *adminFlags) add(cmd *cobra.Command) {
-	flags := cmd.Flags()
-	flags.StringVar(&f.address, "address", "", "The address of the admin API (default that of --config, or localhost:2019)")
-	flags.StringVar(&f.config, "config", "", "The configuration file in which the address of the admin API stands")
-	flags.StringVar(&f.adapter, "adapter", "", "The adapter of --config (default by its name: caddyfile, or JSON)")
+	cmd.Flags().StringVar(&f.address, "address", "", "The address of the admin API (default that of --config, or localhost:2019)")
+	f.config.add(cmd, "The configuration file in which the address of the admin API stands")
+}
+
+// locate returns the address of the admin API.
+func (f *adminFlags) locate() (string, error) {
+	if f.address != "" || f.config.file == "" {
+		return caddycmd.DetermineAdminAPIAddress(f.address, nil, "", "")
+	}
+	config, err := f.config.load()
+	if err != nil {
+		return "", err
+	}
+	return caddycmd.DetermineAdminAPIAddress("", config, f.config.file, f.config.adapter)
 }
 
 // ask sends a request to the admin API and returns the answer. Its refusal is
 // an error with the sentence that it gives.
 func (f *adminFlags) ask(method, uri string, body []byte) ([]byte, error) {
-	address, err := caddycmd.DetermineAdminAPIAddress(f.address, nil, f.config, f.adapter)
+	address, err := f.locate()
 	if err != nil {
-		return nil, fmt.Errorf("finding the admin API: %w", err)
+		return nil, err
 	}
 	var reader io.Reader
 	if body != nil {
@@ -77,7 +87,7 @@ var errNotOurs = errors.New("the admin API does not answer as a Caddy with caddy
 
 // plain writes text in a way that no terminal takes for a command, and that
 // looks like what it is: characters that do not print, or turn the direction of
-// writing, are escaped.
+// writing, are escaped as in JSON.
 func plain(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -85,7 +95,9 @@ func plain(text string) string {
 			b.WriteRune(r)
 			continue
 		}
-		fmt.Fprintf(&b, "\\u%04x", r)
+		for _, unit := range utf16.AppendRune(nil, r) {
+			fmt.Fprintf(&b, "\\u%04x", unit)
+		}
 	}
 	return b.String()
 }

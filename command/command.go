@@ -1,8 +1,8 @@
 // Copyright 2026 The caddy-bolt Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package command adds "caddy auth" to Caddy's command line: it makes tokens
-// and API keys, shows keys, and revokes tokens.
+// Package command adds "caddy auth" to Caddy's command line: it makes, shows and
+// revokes tokens, makes API keys, and shows keys.
 //
 // No secret stands on the command line, where other users of the machine and
 // the shell's history would see it: secrets come from files or standard input.
@@ -20,7 +20,7 @@ import (
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "auth",
-		Usage: "<token|key|keys|revoke>",
+		Usage: "<token|inspect|key|keys|revoke>",
 		Short: "Makes tokens and API keys for the auth directive, shows its keys, revokes tokens",
 		Long: `
 Makes tokens that a jwt of the auth directive accepts, and API keys; shows the
@@ -30,12 +30,12 @@ a token.
 The exit status is 0 when it was done, 1 when it could not be done, 2 when the
 command line is wrong.`,
 		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(tokenCommand(), keyCommand(), keysCommand(), revokeCommand())
+			cmd.AddCommand(tokenCommand(), inspectCommand(), keyCommand(), keysCommand(), revokeCommand())
 			prepare(cmd, func(_ *cobra.Command, args []string) error {
 				if len(args) == 0 {
-					return usage("token, key, keys or revoke?")
+					return usage("token, inspect, key, keys or revoke?")
 				}
-				return usage("unrecognized command %q; there are: token, key, keys, revoke", args[0])
+				return usage("unrecognized command %q; there are: token, inspect, key, keys, revoke", args[0])
 			})
 			cmd.Args = cobra.ArbitraryArgs // the function above knows better what is wrong with them
 		},

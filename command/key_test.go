@@ -106,10 +106,10 @@ func TestCaddyHasTheCommand(t *testing.T) {
 	if r := run(t, parent(), "", "key"); r.code != 0 || !strings.HasPrefix(r.out, "key ") {
 		t.Errorf("auth key: %+v", r)
 	}
-	if r := run(t, parent(), ""); r.code != 2 || !strings.Contains(r.err, "token, key, keys or revoke?") {
+	if r := run(t, parent(), ""); r.code != 2 || !strings.Contains(r.err, "token, inspect, key, keys or revoke?") {
 		t.Errorf("auth: %+v", r)
 	}
-	if r := run(t, parent(), "", "tokn"); r.code != 2 || !strings.Contains(r.err, `unrecognized command "tokn"; there are: token, key`) {
+	if r := run(t, parent(), "", "tokn"); r.code != 2 || !strings.Contains(r.err, `unrecognized command "tokn"; there are: token, inspect, key`) {
 		t.Errorf("auth tokn: %+v", r)
 	}
 	for _, args := range [][]string{{"--help"}, {"token", "--help"}, {"key", "--help"}} {

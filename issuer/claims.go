@@ -32,23 +32,44 @@ var reserved = []string{
 
 func isReserved(claim string) bool { return slices.Contains(reserved, claim) }
 
-// identify returns the ID of a new token: 128 bits that nobody can guess.
+// tokenIDSize is how many bytes the ID of a token is made of: 128 bits, which
+// nobody can guess.
+const tokenIDSize = 16
+
+// identify returns the ID of a new token.
 func identify() string {
-	var id [16]byte
+	var id [tokenIDSize]byte
 	_, _ = rand.Read(id[:]) // never fails: it ends the process instead
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
+// stamp is what a token says besides whose it is.
+type stamp struct {
+	id       string // "jti"
+	session  string // "sid", or empty
+	issued   time.Time
+	lifetime time.Duration
+}
+
 // payload returns the claims of a token for the user.
-func (t *Token) payload(r *http.Request, user *auth.User, id string, issued, expires time.Time) ([]byte, error) {
+func (t *Token) payload(r *http.Request, user *auth.User, s stamp) ([]byte, error) {
+	replace := t.replacer(r, user)
+	return t.payloadOf(user, s, func(text string) string { return replace.ReplaceAll(text, "") })
+}
+
+// payloadOf is payload with the placeholders of claims replaced by the function.
+func (t *Token) payloadOf(user *auth.User, s stamp, replace func(string) string) ([]byte, error) {
 	claims := map[string]any{
 		"sub":          user.ID,
 		"username":     user.Username,
 		"is_staff":     user.Staff,
 		"is_superuser": user.Superuser,
-		"iat":          issued.Unix(),
-		"exp":          expires.Unix(),
-		"jti":          id,
+		"iat":          s.issued.Unix(),
+		"exp":          s.issued.Add(s.lifetime).Unix(),
+		"jti":          s.id,
+	}
+	if s.session != "" {
+		claims["sid"] = s.session
 	}
 	if iss := t.signer.Issuer(); iss != "" {
 		claims["iss"] = iss
@@ -65,9 +86,8 @@ func (t *Token) payload(r *http.Request, user *auth.User, id string, issued, exp
 			claims[name] = value
 		}
 	}
-	replace := t.replacer(r, user)
 	for name, text := range t.Claims {
-		value := replace.ReplaceAll(text, "")
+		value := replace(text)
 		switch {
 		case value == "":
 			continue
@@ -134,6 +154,8 @@ func checkUser(user *auth.User) error {
 		return errors.New("the user has no ID")
 	case strings.HasPrefix(user.ID, auth.APIKeyPrefix):
 		return fmt.Errorf("the user's ID begins with %q, which is kept for API keys", auth.APIKeyPrefix)
+	case strings.HasPrefix(user.ID, exchangedPrefix):
+		return fmt.Errorf("the user's ID begins with %q, which is kept for tokens that were exchanged", exchangedPrefix)
 	default:
 		return nil
 	}

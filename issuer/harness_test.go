@@ -40,14 +40,17 @@ var noon = time.Date(2026, 6, 1, 12, 0, 0, 250_000_000, time.UTC)
 
 // hs256 signs with a secret.
 type hs256 struct {
+	name       string
 	iss, aud   string
+	sources    []auth.Source
 	cannotSign error
 	fails      error
 	keys       func() ([]byte, error)
 }
 
 func (*hs256) Authenticate(*http.Request) (*auth.Identity, error) { return nil, auth.ErrNoCredentials }
-func (*hs256) Name() string                                       { return "main" }
+func (s *hs256) Name() string                                     { return s.name }
+func (s *hs256) Sources() []auth.Source                           { return s.sources }
 func (s *hs256) CanSign() error                                   { return s.cannotSign }
 func (s *hs256) Issuer() string                                   { return s.iss }
 func (s *hs256) Audience() string                                 { return s.aud }
@@ -75,6 +78,7 @@ type people struct {
 	user  *auth.User
 	err   error
 	asked int
+	gone  bool // may not sign in any more
 }
 
 func newPeople() *people {
@@ -105,8 +109,16 @@ func (p *people) Verify(ctx context.Context, username, password string) (*auth.U
 	return p.user, nil
 }
 
-func (p *people) Load(context.Context, auth.UserRef) (*auth.User, error) {
-	return nil, auth.ErrUserNotFound
+func (p *people) Load(_ context.Context, ref auth.UserRef) (*auth.User, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.err != nil:
+		return nil, p.err
+	case p.gone || ref != (auth.UserRef{Issuer: issuer, ID: "7"}):
+		return nil, auth.ErrUserNotFound
+	}
+	return p.user, nil
 }
 
 // revocations notes what it is told, and answers with a cut-off.
@@ -122,10 +134,22 @@ type revocations struct {
 }
 
 func (s *revocations) Revoked(_ context.Context, token auth.TokenRef) (bool, error) {
-	if s.revoked == nil {
-		return false, nil
+	if s.revoked != nil {
+		return s.revoked(token)
 	}
-	return s.revoked(token)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, ended := range s.tokens {
+		if ended.ID != "" && ended.ID == token.ID || ended.SessionID != "" && ended.SessionID == token.SessionID {
+			return true, nil
+		}
+	}
+	for i, user := range s.users {
+		if user == token.User && !token.IssuedAt.After(s.cutoffs[i]) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func (s *revocations) Revoke(ctx context.Context, token auth.TokenRef, until time.Time) error {
@@ -151,11 +175,14 @@ type server struct {
 	signer      *hs256
 	people      *people
 	revocations *revocations
+	sessions    *sessionStore // nil: the store keeps none
+	cookies     *refreshCookies
 }
 
 func newServer() *server {
 	return &server{
-		signer: &hs256{iss: issuer, aud: audience}, people: newPeople(), revocations: new(revocations),
+		signer: &hs256{name: "main", iss: issuer, aud: audience, sources: []auth.Source{{Cookie: "session"}}},
+		people: newPeople(), revocations: new(revocations), sessions: newSessionStore(), cookies: new(refreshCookies),
 	}
 }
 
@@ -171,10 +198,95 @@ func (s *server) services() auth.Services {
 	if s.people != nil {
 		all.UserStore = s.people
 	}
-	if s.revocations != nil {
+	switch {
+	case s.revocations != nil && s.sessions != nil:
+		all.RevocationStore = &keeper{s.revocations, s.sessions}
+	case s.revocations != nil:
 		all.RevocationStore = s.revocations
 	}
-	return all
+	return &services{all, s.cookies}
+}
+
+// services know where refresh tokens stand.
+type services struct {
+	authtest.Services
+	*refreshCookies
+}
+
+type refreshCookies struct{ list []auth.RefreshCookie }
+
+func (c *refreshCookies) NoteRefreshCookie(n auth.RefreshCookie) { c.list = append(c.list, n) }
+func (c *refreshCookies) RefreshCookies() []auth.RefreshCookie   { return c.list }
+
+// keeper is a revocation store that keeps sessions.
+type keeper struct {
+	*revocations
+	*sessionStore
+}
+
+// sessionStore keeps sessions. A hook runs before Rotate.
+type sessionStore struct {
+	mu      sync.Mutex
+	all     map[string]auth.Session
+	rotated int
+	err     error
+	race    func()
+	loses   bool // each Rotate comes too late
+}
+
+func newSessionStore() *sessionStore { return &sessionStore{all: make(map[string]auth.Session)} }
+
+func (s *sessionStore) CreateSession(_ context.Context, n auth.Session) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.all[n.ID]; ok {
+		return errors.New("there is one already")
+	}
+	s.all[n.ID] = n
+	return s.err
+}
+
+func (s *sessionStore) Session(_ context.Context, id string) (auth.Session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found, ok := s.all[id]
+	switch {
+	case s.err != nil:
+		return auth.Session{}, s.err
+	case !ok:
+		return auth.Session{}, auth.ErrSessionNotFound
+	}
+	return found, nil
+}
+
+func (s *sessionStore) Rotate(_ context.Context, current [32]byte, next auth.Session) (bool, error) {
+	if race := s.race; race != nil {
+		race()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found, ok := s.all[next.ID]; s.err != nil || !ok || found.Current != current || s.loses {
+		return false, s.err
+	}
+	s.all[next.ID] = next
+	s.rotated++
+	return true, nil
+}
+
+func (s *sessionStore) EndSession(_ context.Context, id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		delete(s.all, id)
+	}
+	return s.err
+}
+
+// count returns how many there are.
+func (s *sessionStore) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.all)
 }
 
 // provision sets a handler up.
@@ -277,6 +389,11 @@ func errorOf(tb testing.TB, w *httptest.ResponseRecorder) string {
 // claimsOf verifies the token of an answer with another implementation of JWT.
 func claimsOf(tb testing.TB, w *httptest.ResponseRecorder) jwt.MapClaims {
 	tb.Helper()
+	return claimsAt(tb, w, noon)
+}
+
+func claimsAt(tb testing.TB, w *httptest.ResponseRecorder, now time.Time) jwt.MapClaims {
+	tb.Helper()
 	var body struct {
 		AccessToken string `json:"access_token"`
 	}
@@ -287,7 +404,7 @@ func claimsOf(tb testing.TB, w *httptest.ResponseRecorder) jwt.MapClaims {
 	_, err := jwt.ParseWithClaims(body.AccessToken, claims,
 		func(*jwt.Token) (any, error) { return []byte(secret), nil },
 		jwt.WithValidMethods([]string{"HS256"}), jwt.WithIssuer(issuer), jwt.WithAudience(audience),
-		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithTimeFunc(func() time.Time { return noon.Add(time.Second) }))
+		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithTimeFunc(func() time.Time { return now.Add(time.Second) }))
 	if err != nil {
 		tb.Fatalf("another implementation refuses the token: %v", err)
 	}

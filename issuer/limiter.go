@@ -22,6 +22,13 @@ const (
 	addressEvery = time.Second
 )
 
+// Refresh tokens cannot be guessed. The bound is on how often an address makes
+// us ask a store for one that is not good.
+const (
+	refreshBurst = 100
+	refreshEvery = 100 * time.Millisecond
+)
+
 // limiter slows attempts to sign in, per user and per address. All handlers of
 // the process share one, over reloads too: two endpoints are not twice as many
 // attempts. Its memory is bounded.
@@ -29,6 +36,7 @@ type limiter struct {
 	seed      maphash.Seed
 	users     *buckets
 	addresses *buckets
+	refreshes *buckets
 }
 
 func newLimiter() *limiter {
@@ -36,6 +44,7 @@ func newLimiter() *limiter {
 		seed:      maphash.MakeSeed(),
 		users:     newBuckets(userBurst, userEvery),
 		addresses: newBuckets(addressBurst, addressEvery),
+		refreshes: newBuckets(refreshBurst, refreshEvery),
 	}
 }
 
@@ -72,6 +81,14 @@ func (l *limiter) begin(username, address string, now time.Time) (attempt, time.
 func (a attempt) refund() {
 	a.limiter.users.refund(a.user)
 	a.limiter.addresses.refund(a.address)
+}
+
+// beginRefresh counts an attempt with a refresh token as one with one that is
+// not good, until the function takes that back. It returns how long to wait
+// when there were too many.
+func (l *limiter) beginRefresh(address string, now time.Time) (refund func(), wait time.Duration) {
+	key := maphash.String(l.seed, network(address))
+	return func() { l.refreshes.refund(key) }, l.refreshes.take(key, now)
 }
 
 // network returns what one client has for itself: an IPv4 address, or the first
@@ -123,6 +140,7 @@ func (b *buckets) take(key uint64, now time.Time) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	at := b.find(key)
+	at.full = min(at.full, now.UnixNano()+b.limit) // further ahead if the clock was set back
 	full := max(at.full, now.UnixNano()) + b.every
 	if wait := full - now.UnixNano() - b.limit; wait > 0 {
 		return time.Duration(wait)

@@ -237,3 +237,20 @@ func TestSecondsAreRoundedUp(t *testing.T) {
 		}
 	}
 }
+
+// A clock that was wrong for a while must not lock people out until it is that
+// late again.
+func TestClockThatIsSetBackLocksNobodyOut(t *testing.T) {
+	t.Parallel()
+	l := newLimiter()
+	for range userBurst {
+		l.begin("ann", "192.0.2.1", noon.AddDate(1, 0, 0))
+	}
+	if _, wait := l.begin("ann", "192.0.2.1", noon); wait <= 0 || wait > userEvery {
+		t.Errorf("wait %s", wait)
+	}
+	l.begin("ann", "192.0.2.1", noon.Add(userEvery))
+	if _, wait := l.begin("ann", "192.0.2.1", noon.Add(2*userEvery)); wait != 0 {
+		t.Errorf("wait %s", wait)
+	}
+}

@@ -9,20 +9,17 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/internal/clock"
 	"github.com/caddybolt/caddy-bolt/internal/extract"
-	"github.com/caddybolt/caddy-bolt/internal/module"
 )
 
 func init() {
@@ -46,8 +43,11 @@ const revokeTimeout = 2 * time.Second
 //	405  not POST
 //	503  the revocation could not be written within 2 seconds, with Retry-After
 //
-// A token of a session ends the session with all its tokens. Connections that
-// are open already, such as WebSockets, stay open.
+// A token of a session ends the session with all its tokens, refresh tokens
+// among them. A refresh token in a cookie of auth_token ends its session, too,
+// even if nobody is signed in: on a path that is public, people whose access
+// token has run out can log out. Connections that are open already, such as
+// WebSockets, stay open.
 //
 // Cookies that carried the token are deleted, also when the answer is 503. A
 // request with such a cookie is refused when a browser sends it for another
@@ -65,9 +65,16 @@ type Logout struct {
 	// although they are another site's. Default: this one's alone.
 	TrustedOrigins []string `json:"trusted_origins,omitempty"`
 
+	// Where to send a browser that logs out with a form, without a script: a
+	// path of this site. It is sent there, with 303, when nobody is signed in,
+	// too. Default: it sees the answer.
+	Redirect string `json:"redirect,omitempty"`
+
 	logger     *zap.Logger
 	clock      clock.Clock
 	revocation auth.RevocationStore
+	sessions   auth.RefreshStore   // nil where the store keeps none
+	cookies    auth.CookieRegistry // nil where nobody knows
 	sameSite   *http.CrossOriginProtection
 	outage     *outage
 }
@@ -96,13 +103,12 @@ func (l *Logout) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if r, ok := services.(auth.Revoker); ok { // a log-out that revokes nothing is none
-		if l.revocation, err = r.RequireRevocation(); err != nil {
-			return err
-		}
-	} else if l.revocation = services.Revocation(); l.revocation == nil {
-		return errors.New("auth_logout needs a revocation store: add \"revocation\" to the global auth block")
+	// A log-out that revokes nothing is none.
+	if l.revocation, err = revocationOf(services, "auth_logout"); err != nil {
+		return err
 	}
+	l.sessions, _ = l.revocation.(auth.RefreshStore)
+	l.cookies, _ = services.(auth.CookieRegistry)
 	l.sameSite = http.NewCrossOriginProtection()
 	for _, origin := range l.TrustedOrigins {
 		if err := l.sameSite.AddTrustedOrigin(origin); err != nil {
@@ -122,6 +128,9 @@ func (l *Logout) Validate() error {
 			return fmt.Errorf("cookies: %q is given twice", name)
 		}
 	}
+	if l.Redirect != "" && localPath(l.Redirect) != l.Redirect {
+		return fmt.Errorf("redirect %q is not a path of this site", l.Redirect)
+	}
 	return nil
 }
 
@@ -131,44 +140,107 @@ func (l *Logout) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 		w.Header().Set("Allow", http.MethodPost)
 		return refuse(w, r, http.StatusMethodNotAllowed, "the method must be POST")
 	}
-	id, ok := auth.FromContext(r.Context())
-	if !ok {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		return refuse(w, r, http.StatusUnauthorized, "nobody is signed in")
+	id, _ := auth.FromContext(r.Context())
+	refreshes := l.refreshCookies(r)
+	if id == nil && len(refreshes) == 0 {
+		return l.nobody(w, r)
 	}
 	cookies, mayBeCookie := l.presented(r)
-	if mayBeCookie && l.sameSite.Check(r) != nil {
+	if (mayBeCookie || len(refreshes) > 0) && l.sameSite.Check(r) != nil {
 		return refuse(w, r, http.StatusForbidden, "the request comes from another site")
 	}
-	token := id.Token()
-	if token.ID == "" {
+	if id != nil && id.TokenID == "" {
 		return refuse(w, r, http.StatusBadRequest, "the credential is not a token and cannot be revoked")
 	}
 	for _, name := range cookies {
-		http.SetCookie(w, expired(r, name))
+		http.SetCookie(w, expired(r, name, "/"))
 	}
-	if err := l.revoke(r, token); err != nil {
+	for _, c := range refreshes {
+		http.SetCookie(w, expired(r, c.name, c.path))
+	}
+	ended, err := l.end(r, id, refreshes)
+	switch {
+	case err != nil:
 		l.outage.begin(context.WithoutCancel(r.Context()), l.logger, "revocations cannot be written", err)
 		w.Header().Set("Retry-After", seconds(retryAfter))
 		return refuse(w, r, http.StatusServiceUnavailable, "the token could not be revoked")
+	case !ended:
+		return l.nobody(w, r)
 	}
 	l.outage.end(l.logger)
+	if l.redirects(r) {
+		return redirect(w, l.Redirect)
+	}
 	return writeJSON(w, http.StatusOK, struct {
 		Status string `json:"status"`
 	}{"logged out"})
 }
 
-// revoke ends the token, or all tokens of its user. It goes on when the client
-// hangs up: whoever closes the window wants to be logged out.
-func (l *Logout) revoke(r *http.Request, token auth.TokenRef) error {
+// nobody answers when there is nothing to end.
+func (l *Logout) nobody(w http.ResponseWriter, r *http.Request) error {
+	if l.redirects(r) { // they wanted to be logged out, and are
+		return redirect(w, l.Redirect)
+	}
+	w.Header().Set("WWW-Authenticate", "Bearer")
+	return refuse(w, r, http.StatusUnauthorized, "nobody is signed in")
+}
+
+// redirects reports whether a browser sends the form by itself, and is sent on.
+func (l *Logout) redirects(r *http.Request) bool { return l.Redirect != "" && navigates(r) }
+
+// end ends the token and the sessions, and reports whether there was any. It
+// goes on when the client hangs up: whoever closes the window wants to be logged
+// out.
+func (l *Logout) end(r *http.Request, id *auth.Identity, refreshes []foundRefresh) (ended bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), revokeTimeout)
 	defer cancel()
-	var late time.Duration
-	if from, ok := caddyhttp.GetVar(r.Context(), auth.RequestVar).(leeway); ok {
-		late = from.Leeway()
+	if id != nil {
+		var late time.Duration
+		if from, ok := caddyhttp.GetVar(r.Context(), auth.RequestVar).(leeway); ok {
+			late = from.Leeway()
+		}
+		if err := l.revoke(ctx, id.Token(), late); err != nil {
+			return false, err
+		}
+		ended = true
 	}
+	for _, c := range refreshes {
+		s, err := l.sessionOf(ctx, c.token)
+		if err != nil {
+			return false, err
+		}
+		if s == nil {
+			continue
+		}
+		if err := endSession(ctx, l.revocation, l.sessions, s); err != nil {
+			return false, err
+		}
+		if l.All {
+			if err := l.revocation.RevokeUser(ctx, s.User, l.clock.Now(), time.Time{}); err != nil {
+				return false, err
+			}
+		}
+		ended = true
+	}
+	return ended, nil
+}
+
+// revoke ends the token with its session, or all tokens of its user. The token is
+// accepted so late after its end.
+func (l *Logout) revoke(ctx context.Context, token auth.TokenRef, late time.Duration) error {
 	if err := auth.RevokeIn(ctx, l.revocation, token, late); err != nil {
 		return err
+	}
+	if l.sessions != nil && token.SessionID != "" {
+		// Another issuer's token may name any session: it ends that of its own
+		// user alone.
+		s, err := l.sessions.Session(ctx, token.SessionID)
+		if err == nil && s.User == token.User {
+			err = l.sessions.EndSession(ctx, s.ID)
+		}
+		if err != nil && !errors.Is(err, auth.ErrSessionNotFound) {
+			return err
+		}
 	}
 	if !l.All {
 		return nil
@@ -179,6 +251,52 @@ func (l *Logout) revoke(r *http.Request, token auth.TokenRef) error {
 		now = token.IssuedAt
 	}
 	return l.revocation.RevokeUser(ctx, token.User, now, time.Time{})
+}
+
+// foundRefresh is a cookie of the request in which a refresh token may stand.
+type foundRefresh struct {
+	name, path string
+	token      *refreshToken // nil if it is none
+}
+
+// refreshCookies returns those cookies of auth_token that are in the request.
+func (l *Logout) refreshCookies(r *http.Request) []foundRefresh {
+	if l.sessions == nil || l.cookies == nil {
+		return nil
+	}
+	var found []foundRefresh
+	for _, c := range l.cookies.RefreshCookies() {
+		if !extract.HasCookie(r.Header, c.Name) {
+			continue
+		}
+		f := foundRefresh{name: c.Name, path: c.Path}
+		if f.path == "" {
+			f.path = folder(ownPath(r))
+		}
+		if text, _, err := refreshTokens(c.Name).Extract(r); err == nil {
+			f.token, _ = parseRefreshToken(text)
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
+// sessionOf returns the session of the token, nil if there is none. Any token of
+// the session will do, used or not.
+func (l *Logout) sessionOf(ctx context.Context, token *refreshToken) (*auth.Session, error) {
+	if token == nil {
+		return nil, nil
+	}
+	s, err := l.sessions.Session(ctx, token.sessionID())
+	switch {
+	case errors.Is(err, auth.ErrSessionNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case !token.isOfFamily(s.Family):
+		return nil, nil
+	}
+	return &s, nil
 }
 
 // presented returns the names of the cookies of the request that may hold the
@@ -196,82 +314,9 @@ func (l *Logout) presented(r *http.Request) (names []string, may bool) {
 	return names, len(names) > 0 || unknown
 }
 
-// expired returns a cookie that deletes one. What it says of itself must not
-// make a browser ignore it.
-func expired(r *http.Request, name string) *http.Cookie {
-	return &http.Cookie{ //nolint:gosec // it holds nothing; Secure follows the connection
-		Name:     name,
-		Path:     "/",
-		MaxAge:   -1,
-		Expires:  time.Unix(1, 0),
-		HttpOnly: true,
-		SameSite: http.SameSiteLaxMode,
-		Secure:   r.TLS != nil || strings.HasPrefix(name, "__Host-") || strings.HasPrefix(name, "__Secure-"),
-	}
-}
-
-// UnmarshalCaddyfile sets up the handler. Syntax:
-//
-//	auth_logout [<matcher>] {
-//	    all
-//	    cookie          <name>
-//	    trusted_origins <origin...>
-//	}
-//
-// "cookie" may be repeated.
-func (l *Logout) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next() // the directive
-	if d.NextArg() {
-		return d.Errf("auth_logout takes no argument but a matcher, not %q", d.Val())
-	}
-	options := module.NewOptions(d)
-	for d.NextBlock(0) {
-		var err error
-		switch d.Val() {
-		case "all":
-			err = options.Flag(&l.All)
-		case "cookie":
-			err = l.parseCookie(d)
-		case "trusted_origins":
-			err = l.parseOrigins(d, options)
-		default:
-			err = options.Unknown("auth_logout", "all", "cookie", "trusted_origins")
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (l *Logout) parseCookie(d *caddyfile.Dispenser) error {
-	args := d.RemainingArgs()
-	if len(args) != 1 {
-		return d.Errf("option \"cookie\" needs one name")
-	}
-	l.Cookies = append(l.Cookies, args[0])
-	if err := l.Validate(); err != nil {
-		return d.Errf("%v", err)
-	}
-	return nil
-}
-
-func (l *Logout) parseOrigins(d *caddyfile.Dispenser, options *module.Options) error {
-	if err := options.Words(&l.TrustedOrigins); err != nil {
-		return err
-	}
-	for _, origin := range l.TrustedOrigins {
-		if err := http.NewCrossOriginProtection().AddTrustedOrigin(origin); err != nil {
-			return d.Errf("%q: an origin is written as https://www.example.com", origin)
-		}
-	}
-	return nil
-}
-
 // Interface guards
 var (
 	_ caddy.Provisioner           = (*Logout)(nil)
 	_ caddy.Validator             = (*Logout)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Logout)(nil)
-	_ caddyfile.Unmarshaler       = (*Logout)(nil)
 )

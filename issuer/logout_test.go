@@ -388,8 +388,8 @@ func TestLogOutNeedsAStore(t *testing.T) {
 func TestLogoutCaddyfile(t *testing.T) {
 	t.Parallel()
 	var l Logout
-	err := parse("auth_logout {\nall\ncookie a\ncookie b\ntrusted_origins https://a.example https://b.example:8443\n}", &l)
-	want := Logout{All: true, Cookies: []string{"a", "b"}, TrustedOrigins: []string{"https://a.example", "https://b.example:8443"}}
+	err := parse("auth_logout {\nall\ncookie a\ncookie b\ntrusted_origins https://a.example https://b.example:8443\nredirect /bye\n}", &l)
+	want := Logout{All: true, Cookies: []string{"a", "b"}, TrustedOrigins: []string{"https://a.example", "https://b.example:8443"}, Redirect: "/bye"}
 	if err != nil || !reflect.DeepEqual(l, want) {
 		t.Errorf("%+v, error %v", l, err)
 	}
@@ -407,7 +407,8 @@ func TestLogoutCaddyfile(t *testing.T) {
 		"auth_logout {\n\ttrusted_origins\n}":             "needs at least one argument",
 		"auth_logout {\n\ttrusted_origins a.example\n}":   `"a.example": an origin is written as`,
 		"auth_logout {\n\ttrusted_origins https://a/b\n}": "an origin is written as",
-		"auth_logout {\n\tredirect /\n}":                  `unrecognized auth_logout option "redirect"; there are: all, cookie, trusted_origins, at Caddyfile:2`,
+		"auth_logout {\n\tredirect //evil.example\n}":     `redirect "//evil.example" is not a path of this site`,
+		"auth_logout {\n\tto /\n}":                        `unrecognized auth_logout option "to"; there are: all, cookie, trusted_origins, redirect, at Caddyfile:2`,
 	} {
 		if err := parse(text, new(Logout)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)

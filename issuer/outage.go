@@ -45,3 +45,13 @@ func (o *outage) end(logger *zap.Logger) {
 		logger.Info("well again")
 	}
 }
+
+// warning is logged at most once a minute.
+type warning struct{ last atomic.Int64 }
+
+func (n *warning) log(logger *zap.Logger, what string, err error) {
+	now, last := time.Now().UnixNano(), n.last.Load()
+	if (last == 0 || now-last >= logEvery) && n.last.CompareAndSwap(last, now) {
+		logger.Warn(what, zap.Error(err))
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -27,45 +28,69 @@ const (
 	bodyTimeout = 10 * time.Second
 )
 
-// login is what a client asks for a token with.
-type login struct {
+// call is what a client asks for a token with.
+type call struct {
+	grant              string // grantPassword or grantRefresh
 	username, password string
+	refreshToken       string
+	next               string // where a browser wants to go afterwards
 }
+
+// The grants (RFC 6749, sections 4.3 and 6).
+const (
+	grantPassword = "password"
+	grantRefresh  = "refresh_token"
+)
+
+// members are what a body may hold, and a form besides; anything else is ignored.
+var (
+	members     = []string{"grant_type", "username", "password", "refresh_token"}
+	formMembers = append(slices.Clone(members), "next")
+)
+
+// errContentType is the answer to a body that is neither.
+var errContentType = invalid("the content type must be application/json or application/x-www-form-urlencoded")
 
 // invalid returns the error of a request that is malformed.
 func invalid(description string) *failure {
-	return &failure{status: http.StatusBadRequest, code: "invalid_request", description: description}
+	return &failure{status: http.StatusBadRequest, code: codeInvalidRequest, description: description}
 }
 
-// readLogin reads the body of a request, which is JSON or a form.
-func readLogin(w http.ResponseWriter, r *http.Request) (*login, *failure) {
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || len(r.Header.Values("Content-Type")) > 1 {
-		return nil, invalid("the content type must be application/json or application/x-www-form-urlencoded")
+// mediaType returns what the body of a request is, or nothing.
+func mediaType(r *http.Request) string {
+	if len(r.Header.Values("Content-Type")) > 1 {
+		return ""
 	}
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return media
+}
+
+const mediaForm = "application/x-www-form-urlencoded"
+
+// readFields reads the body of a request, which is JSON or a form.
+func readFields(w http.ResponseWriter, r *http.Request) (map[string]string, *failure) {
 	var parse func([]byte) (map[string]string, *failure)
-	switch mediaType {
+	switch mediaType(r) {
 	case "application/json":
 		parse = parseJSON
-	case "application/x-www-form-urlencoded":
+	case mediaForm:
 		parse = parseForm
 	default:
-		return nil, invalid("the content type must be application/json or application/x-www-form-urlencoded")
+		return nil, errContentType
 	}
 	body, f := readBody(w, r)
 	if f != nil {
 		return nil, f
 	}
-	fields, f := parse(body)
-	if f != nil {
-		return nil, f
-	}
-	return loginOf(fields)
+	return parse(body)
 }
 
 // readBody reads a body that is neither long nor slow.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *failure) {
-	tooLong := &failure{status: http.StatusRequestEntityTooLarge, code: "invalid_request", description: "the body is too long"}
+	tooLong := &failure{status: http.StatusRequestEntityTooLarge, code: codeInvalidRequest, description: "the body is too long"}
 	if r.ContentLength > maxBody {
 		w.Header().Set("Connection", "close") // rather than read the rest
 		return nil, tooLong
@@ -83,7 +108,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *failure) {
 		return nil, tooLong
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		w.Header().Set("Connection", "close")
-		return nil, &failure{status: http.StatusRequestTimeout, code: "invalid_request", description: "the body took too long"}
+		return nil, &failure{status: http.StatusRequestTimeout, code: codeInvalidRequest, description: "the body took too long"}
 	case err != nil:
 		w.Header().Set("Connection", "close")
 		return nil, invalid("the body could not be read")
@@ -102,13 +127,13 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *failure) {
 // parseJSON reads a JSON object. Members that are repeated, at any depth, are
 // refused; those that mean nothing here may hold anything.
 func parseJSON(body []byte) (map[string]string, *failure) {
-	var members map[string]jsontext.Value
-	if err := jsonv2.Unmarshal(body, &members); err != nil || members == nil {
+	var object map[string]jsontext.Value
+	if err := jsonv2.Unmarshal(body, &object); err != nil || object == nil {
 		return nil, invalid("the body is not a JSON object, or names a member twice")
 	}
 	fields := make(map[string]string)
-	for _, name := range []string{"grant_type", "username", "password"} {
-		value, ok := members[name]
+	for _, name := range members {
+		value, ok := object[name]
 		if !ok {
 			continue
 		}
@@ -136,31 +161,39 @@ func parseForm(body []byte) (map[string]string, *failure) {
 		if len(list) > 1 {
 			return nil, invalid("a parameter is repeated")
 		}
-		switch name {
-		case "grant_type", "username", "password":
+		if slices.Contains(formMembers, name) {
 			fields[name] = list[0]
 		}
 	}
 	return fields, nil
 }
 
-// loginOf judges the fields of a request.
-func loginOf(fields map[string]string) (*login, *failure) {
-	switch fields["grant_type"] {
-	case "", "password":
-	default:
-		return nil, &failure{
-			status: http.StatusBadRequest, code: "unsupported_grant_type",
-			description: "the grant type must be password",
+// callOf judges the fields of a request.
+func (t *Token) callOf(fields map[string]string) (*call, *failure) {
+	in := &call{grant: fields["grant_type"], next: fields["next"]}
+	needs := []string{"username", "password"}
+	switch {
+	case in.grant == "" || in.grant == grantPassword:
+		in.grant = grantPassword
+	case in.grant == grantRefresh && t.Refresh != nil:
+		if needs = []string{"refresh_token"}; t.Cookie != nil {
+			needs = nil // it stands in the cookie, and nowhere else
 		}
+	default:
+		allowed := "the grant type must be password"
+		if t.Refresh != nil {
+			allowed += " or refresh_token"
+		}
+		return in, &failure{status: http.StatusBadRequest, code: codeUnsupportedGrant, description: allowed}
 	}
-	for _, name := range []string{"username", "password"} {
+	for _, name := range needs {
 		switch value := fields[name]; {
 		case value == "":
-			return nil, invalid(name + " is missing")
+			return in, invalid(name + " is missing")
 		case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
-			return nil, invalid(name + " is not text")
+			return in, invalid(name + " is not text")
 		}
 	}
-	return &login{username: fields["username"], password: fields["password"]}, nil
+	in.username, in.password, in.refreshToken = fields["username"], fields["password"], fields["refresh_token"]
+	return in, nil
 }

@@ -13,6 +13,14 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
+// The codes of errors (RFC 6749, sections 5.2 and 4.1.2.1).
+const (
+	codeInvalidRequest   = "invalid_request"
+	codeInvalidGrant     = "invalid_grant"
+	codeUnsupportedGrant = "unsupported_grant_type"
+	codeUnavailable      = "temporarily_unavailable"
+)
+
 // failure is an answer of the token endpoint that is no token (RFC 6749,
 // section 5.2).
 type failure struct {
@@ -26,6 +34,9 @@ func (f *failure) Error() string { return f.code + ": " + f.description }
 
 // write answers with the error.
 func (f *failure) write(w http.ResponseWriter) error {
+	if f.status == http.StatusUnauthorized { // RFC 9110, section 15.5.2
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
 	if f.retryAfter > 0 {
 		w.Header().Set("Retry-After", seconds(f.retryAfter))
 	}

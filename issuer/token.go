@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -34,8 +33,8 @@ const (
 	// stores keep for 400 days.
 	maxExpiresIn = 366 * 24 * time.Hour
 
-	// verifyTimeout bounds how long a user store may take.
-	verifyTimeout = 10 * time.Second
+	// storeTimeout bounds how long the stores may take.
+	storeTimeout = 10 * time.Second
 
 	// retryAfter is what a 503 suggests.
 	retryAfter = 5 * time.Second
@@ -55,13 +54,16 @@ const (
 //
 //	400 invalid_request         the request is malformed, or a field is missing or repeated
 //	400 unsupported_grant_type  "grant_type" is something else
-//	400 invalid_grant           unknown user, wrong password or inactive user, all alike
+//	400 invalid_grant           unknown user, wrong password or inactive user, all alike;
+//	                            a refresh token that is not good
+//	403 invalid_request         with cookies: the request comes from another site
 //	405, 408, 413               not POST; a body that takes over 10 seconds; one over 8 KiB
 //	429                         too many failed attempts, with Retry-After
-//	503                         the user store or the key cannot be used, with Retry-After
+//	503                         a store or the key cannot be used, with Retry-After
 //
 // A token holds the claims sub, username, is_staff, is_superuser, iat, exp, jti,
-// and iss and aud if the jwt asks for them.
+// and iss and aud if the jwt asks for them, and sid with refresh tokens. No token
+// is issued that the jwt would refuse.
 //
 // Of one user name, 10 attempts may fail at once, and then one each 10 seconds;
 // from one address (an IPv6 network of 64 bits), 50 and then one each second.
@@ -87,15 +89,31 @@ type Token struct {
 	// the endpoint sets by itself cannot be set here.
 	Claims map[string]string `json:"claims,omitempty"`
 
+	// Refresh tokens, with which a client gets new tokens without the password.
+	// Default: none.
+	Refresh *Refresh `json:"refresh,omitempty"`
+
+	// Deliver the tokens in cookies, for browsers, and in no other way. Default:
+	// in the body.
+	Cookie *Cookie `json:"cookie,omitempty"`
+
+	// Issue a token for whoever an auth further out has accepted, in place of a
+	// name and a password. Default: false.
+	Exchange bool `json:"exchange,omitempty"`
+
 	logger   *zap.Logger
 	clock    clock.Clock
 	signer   auth.Signer
 	users    auth.UserStore
 	services auth.Services // asked for the revocation store, which a log-out may turn on
+	sessions auth.RefreshStore
+	sameSite *http.CrossOriginProtection
 	attempts *limiter
 	acquired bool
 	outage   *outage
 	wait     func(context.Context, time.Duration) error
+
+	unissuable *warning
 }
 
 // CaddyModule returns the Caddy module information.
@@ -109,7 +127,8 @@ func (Token) CaddyModule() caddy.ModuleInfo {
 // Provision finds the user store and the key.
 func (t *Token) Provision(ctx caddy.Context) error {
 	t.logger = ctx.Logger()
-	t.outage, t.wait = new(outage), pause
+	t.outage, t.unissuable, t.wait = new(outage), new(warning), pause
+	t.sameSite = http.NewCrossOriginProtection()
 	if t.ExpiresIn == 0 {
 		t.ExpiresIn = caddy.Duration(defaultExpiresIn)
 	}
@@ -117,15 +136,21 @@ func (t *Token) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if t.users = services.Users(); t.users == nil {
+	if t.users = services.Users(); t.users == nil && !t.Exchange {
 		return errors.New("auth_token needs a user store: add \"users\" to the global auth block")
 	}
 	if t.signer, err = signer(services, t.For); err != nil {
 		return err
 	}
 	t.services = services
+	if err := t.provisionSessions(); err != nil {
+		return err
+	}
 	if r, ok := services.(auth.IssuerRegistry); ok {
 		r.NoteIssuer(t.signer.Issuer())
+	}
+	if c, ok := services.(auth.CookieRegistry); ok && t.Cookie != nil && t.Refresh != nil {
+		c.NoteRefreshCookie(auth.RefreshCookie{Name: t.Cookie.refreshName(), Path: t.Cookie.RefreshPath})
 	}
 	attempts, _, err := limiters.LoadOrNew(limiterKey, func() (caddy.Destructor, error) { return newLimiter(), nil })
 	if err != nil {
@@ -149,8 +174,8 @@ func signer(services auth.Services, name string) (auth.Signer, error) {
 
 // Validate judges the options.
 func (t *Token) Validate() error {
-	if d := time.Duration(t.ExpiresIn); d < time.Second || d > maxExpiresIn || d%time.Second != 0 {
-		return fmt.Errorf("expires_in %s: it is whole seconds, at least one and at most 366 days", d)
+	if err := checkExpiresIn(time.Duration(t.ExpiresIn)); err != nil {
+		return err
 	}
 	for i, name := range t.Include {
 		if err := checkClaim(name); err != nil {
@@ -170,6 +195,19 @@ func (t *Token) Validate() error {
 		if value == "" {
 			return fmt.Errorf("claim %q has no value", name)
 		}
+	}
+	if err := t.checkRefresh(); err != nil {
+		return err
+	}
+	if err := t.checkCookie(); err != nil {
+		return err
+	}
+	return t.checkSigner()
+}
+
+func checkExpiresIn(d time.Duration) error {
+	if d < time.Second || d > maxExpiresIn || d%time.Second != 0 {
+		return fmt.Errorf("expires_in %s: it is whole seconds, at least one and at most 366 days", d)
 	}
 	return nil
 }
@@ -194,133 +232,6 @@ func (t *Token) Cleanup() error {
 	t.acquired = false
 	_, err := limiters.Delete(limiterKey)
 	return err
-}
-
-// ServeHTTP answers the request. There is nothing behind it.
-func (t *Token) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
-	answer, err := t.answer(w, r)
-	if err == nil {
-		return writeJSON(w, http.StatusOK, answer)
-	}
-	var f *failure
-	if !errors.As(err, &f) {
-		t.outage.begin(r.Context(), t.logger, "tokens cannot be issued", err)
-		f = &failure{
-			status: http.StatusServiceUnavailable, code: "temporarily_unavailable",
-			description: "signing in is not possible at the moment", retryAfter: retryAfter,
-		}
-	} else if c := t.logger.Check(zapcore.DebugLevel, "log-in refused"); c != nil {
-		c.Write(zap.Int("status", f.status), zap.String("error", f.code))
-	}
-	return f.write(w)
-}
-
-// granted is the answer to a log-in (RFC 6749, section 5.1).
-type granted struct {
-	AccessToken string `json:"access_token"`
-	TokenType   string `json:"token_type"`
-	ExpiresIn   int64  `json:"expires_in"`
-}
-
-// answer returns a token, a failure of the client, or an error of the server.
-func (t *Token) answer(w http.ResponseWriter, r *http.Request) (*granted, error) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		return nil, &failure{status: http.StatusMethodNotAllowed, code: "invalid_request", description: "the method must be POST"}
-	}
-	in, f := readLogin(w, r)
-	if f != nil {
-		return nil, f
-	}
-	attempt, wait := t.attempts.begin(in.username, clientAddress(r), t.clock.Now())
-	if wait > 0 {
-		return nil, &failure{
-			status: http.StatusTooManyRequests, code: "temporarily_unavailable",
-			description: "too many failed attempts", retryAfter: wait,
-		}
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), verifyTimeout)
-	defer cancel()
-	user, err := t.users.Verify(ctx, in.username, in.password)
-	switch {
-	case errors.Is(err, auth.ErrInvalidCredentials):
-		return nil, &failure{status: http.StatusBadRequest, code: "invalid_grant", description: "wrong username or password"}
-	case err != nil:
-		if r.Context().Err() == nil { // who hangs up early has not been told, and may have guessed
-			attempt.refund()
-		}
-		return nil, fmt.Errorf("asking the user store: %w", err)
-	}
-	attempt.refund()
-	return t.issue(ctx, r, user)
-}
-
-// issue makes a token for a user who signed in.
-func (t *Token) issue(ctx context.Context, r *http.Request, user *auth.User) (*granted, error) {
-	if err := checkUser(user); err != nil {
-		return nil, err
-	}
-	id := identify()
-	issued, err := t.issuedAt(ctx, user.ID, id)
-	if err != nil {
-		return nil, err
-	}
-	lifetime := time.Duration(t.ExpiresIn)
-	payload, err := t.payload(r, user, id, issued, issued.Add(lifetime))
-	if err != nil {
-		return nil, err
-	}
-	token, err := t.signer.Sign(ctx, payload)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("signing: %w", err)
-	case token == "":
-		return nil, errors.New("signing: no token")
-	}
-	t.outage.end(t.logger)
-	return &granted{AccessToken: token, TokenType: "bearer", ExpiresIn: int64(lifetime / time.Second)}, nil
-}
-
-// issuedAt returns the "iat" of a new token: now. If all tokens of the user were
-// revoked within this second, it waits for the next: an "iat" of this second
-// would be dead on arrival, and one that lies ahead would outlive a cut-off that
-// comes before it.
-func (t *Token) issuedAt(ctx context.Context, user, id string) (time.Time, error) {
-	for range 3 {
-		now := t.clock.Now()
-		issued := now.Truncate(time.Second)
-		if t.services.Revocation() == nil {
-			return issued, nil
-		}
-		revoked, err := t.services.Revocation().Revoked(ctx, auth.TokenRef{
-			ID: id, User: auth.UserRef{Issuer: t.signer.Issuer(), ID: user}, IssuedAt: issued,
-		})
-		switch {
-		case err != nil:
-			return time.Time{}, fmt.Errorf("asking the revocation store: %w", err)
-		case !revoked:
-			return issued, nil
-		}
-		if err := t.wait(ctx, issued.Add(time.Second).Sub(now)); err != nil {
-			return time.Time{}, err
-		}
-	}
-	return time.Time{}, &failure{ // the cut-off lies ahead: somebody set it so, or clocks differ
-		status: http.StatusServiceUnavailable, code: "temporarily_unavailable",
-		description: "signing in is not possible at the moment", retryAfter: retryAfter,
-	}
-}
-
-// pause waits.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // clientAddress returns the address of the client as far as Caddy trusts the

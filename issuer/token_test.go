@@ -462,6 +462,7 @@ func TestClaimOfTheRequestThatIsTooLongIsRefused(t *testing.T) {
 
 func TestTokenNeedsWhatItIsMadeOf(t *testing.T) {
 	t.Parallel()
+	day := &Refresh{Lifetime: caddy.Duration(24 * time.Hour)}
 	for name, c := range map[string]struct {
 		token   Token
 		without func(*server)
@@ -470,6 +471,8 @@ func TestTokenNeedsWhatItIsMadeOf(t *testing.T) {
 		"users":       {Token{}, func(s *server) { s.people = nil }, "user store"},
 		"jwt":         {Token{For: "other"}, func(*server) {}, "no jwt of that name"},
 		"signing key": {Token{}, func(s *server) { s.signer.cannotSign = errors.New("only public keys") }, "only public keys"},
+		"no store":    {Token{Refresh: day}, func(s *server) { s.revocations = nil }, "refresh needs a revocation store: add"},
+		"no sessions": {Token{Refresh: day}, func(s *server) { s.sessions = nil }, "refresh needs a revocation store that keeps sessions, and *issuer.revocations does not"},
 	} {
 		s := newServer()
 		c.without(s)
@@ -482,78 +485,6 @@ func TestTokenNeedsWhatItIsMadeOf(t *testing.T) {
 	h := s.token(t, "auth_token")
 	if w := serve(h, logIn(t, "ann", "pw")); w.Code != http.StatusOK {
 		t.Errorf("without revocation: status %d", w.Code)
-	}
-}
-
-func TestTokenOptionsAreJudgedInJSONToo(t *testing.T) {
-	t.Parallel()
-	for name, h := range map[string]*Token{
-		"too long":          {ExpiresIn: caddy.Duration(367 * 24 * time.Hour)},
-		"negative":          {ExpiresIn: -1},
-		"half a second":     {ExpiresIn: caddy.Duration(1500 * time.Millisecond)},
-		"reserved claim":    {Claims: map[string]string{"is_superuser": "x"}},
-		"reserved include":  {Include: []string{"exp"}},
-		"empty include":     {Include: []string{""}},
-		"included twice":    {Include: []string{"a", "a"}},
-		"include and claim": {Include: []string{"a"}, Claims: map[string]string{"a": "x"}},
-		"empty claim":       {Claims: map[string]string{"a": ""}},
-		"claim, no name":    {Claims: map[string]string{"": "x"}},
-	} {
-		if err := newServer().provision(t, h); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
-	}
-	if err := newServer().provision(t, &Token{ExpiresIn: caddy.Duration(maxExpiresIn), Include: []string{"a"}}); err != nil {
-		t.Errorf("control: %v", err)
-	}
-}
-
-func TestTokenCaddyfile(t *testing.T) {
-	t.Parallel()
-	var h Token
-	err := parse(`auth_token {
-		for app
-		expires_in 2h
-		include permissions email
-		claim a b
-		claim c "d e"
-	}`, &h)
-	want := Token{
-		For: "app", ExpiresIn: caddy.Duration(2 * time.Hour),
-		Include: []string{"permissions", "email"}, Claims: map[string]string{"a": "b", "c": "d e"},
-	}
-	if err != nil || !reflect.DeepEqual(h, want) {
-		t.Errorf("%+v, error %v", h, err)
-	}
-	raw, err := json.Marshal(new(Token))
-	if err != nil || string(raw) != "{}" {
-		t.Errorf("defaults are written: %s, %v", raw, err)
-	}
-	for text, want := range map[string]string{
-		"auth_token x":                                      `takes no argument but a matcher, not "x"`,
-		"auth_token {\n\trefresh 30d\n}":                    `unrecognized auth_token option "refresh"; there are: for, expires_in, include, claim, at Caddyfile:2`,
-		"auth_token {\n\tcookie\n}":                         `unrecognized auth_token option "cookie"`,
-		"auth_token {\n\tusers static\n}":                   `unrecognized auth_token option "users"`,
-		"auth_token {\n\texpires_in 0s\n}":                  "is zero",
-		"auth_token {\n\texpires_in 500ms\n}":               "whole seconds",
-		"auth_token {\n\texpires_in 400d\n}":                "at most 366 days",
-		"auth_token {\n\texpires_in soon\n}":                `"soon" is not a duration`,
-		"auth_token {\n\texpires_in 1h\n\texpires_in 1h\n}": "given already at line 2",
-		"auth_token {\n\tinclude\n}":                        "needs at least one argument",
-		"auth_token {\n\tinclude email email\n}":            `"email" is included twice`,
-		"auth_token {\n\tinclude sub\n}":                    `claim "sub" is set by auth_token itself`,
-		"auth_token {\n\tclaim is_superuser true\n}":        `claim "is_superuser" is set by auth_token itself`,
-		"auth_token {\n\tclaim a\n}":                        "needs a name and a value",
-		"auth_token {\n\tclaim a b c\n}":                    "needs a name and a value",
-		"auth_token {\n\tclaim a \"\"\n}":                   "needs a name and a value",
-		"auth_token {\n\tclaim a b\n\tclaim a c\n}":         `claim "a" is given already, at Caddyfile:3`,
-		"auth_token {\n\tclaim a b\n\tinclude a\n}":         `claim "a" is given already`,
-		"auth_token {\n\tinclude a\n\tclaim a b\n}":         `claim "a" is given already`,
-		"auth_token {\n\tfor a b\n}":                        "an argument too many",
-	} {
-		if err := parse(text, new(Token)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q", text, err, want)
-		}
 	}
 }
 

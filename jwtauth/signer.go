@@ -146,7 +146,7 @@ func (j *JWT) Sign(ctx context.Context, payload []byte) (string, error) {
 	token.WriteByte('.')
 	token.WriteString(encode(signature))
 	if token.Len() > j.maxSize() {
-		return "", fmt.Errorf("the token has %d bytes, more than max_size allows", token.Len())
+		return "", auth.Invalid(auth.ReasonMalformedToken, fmt.Sprintf("the token has %d bytes, more than max_size allows", token.Len()))
 	}
 	return token.String(), nil
 }

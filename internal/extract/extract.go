@@ -176,6 +176,13 @@ func fromScheme(value, scheme string) (string, error) {
 	return rest, nil
 }
 
+// HasScheme reports whether the value of a header presents a credential of the
+// scheme, as Extract sees it: an empty one too.
+func HasScheme(value, scheme string) bool {
+	_, err := fromScheme(value, scheme)
+	return err != auth.ErrNoCredentials //nolint:errorlint // never wrapped
+}
+
 // HasCookie reports whether there is a cookie of that name, as Extract sees it:
 // what net/http finds wrong with a value does not hide it.
 func HasCookie(h http.Header, name string) bool {
@@ -183,16 +190,28 @@ func HasCookie(h http.Header, name string) bool {
 	return err != auth.ErrNoCredentials //nolint:errorlint // never wrapped
 }
 
-// fromCookie reads a cookie without parsing all of them. Names are what others
-// take them for: without the blanks before the equals sign, and without one too.
+// CookieName returns the name of a part of the header Cookie, as Extract sees it.
+func CookieName(part string) string {
+	name, _ := cookie(part)
+	return name
+}
+
+// cookie takes a part of the header Cookie apart. Names are what others take them
+// for: without the blanks before the equals sign, and without one too.
+func cookie(part string) (name, value string) {
+	name, value, _ = strings.Cut(strings.Trim(part, " \t"), "=")
+	return strings.TrimRight(name, " \t"), value
+}
+
+// fromCookie reads a cookie without parsing all of them.
 func fromCookie(h http.Header, name string) (string, error) {
 	value, found := "", false
 	for _, line := range h["Cookie"] {
 		for line != "" {
 			var part string
 			part, line, _ = strings.Cut(line, ";")
-			key, v, _ := strings.Cut(strings.Trim(part, " \t"), "=")
-			if strings.TrimRight(key, " \t") != name {
+			key, v := cookie(part)
+			if key != name {
 				continue
 			}
 			if found {
@@ -213,21 +232,31 @@ func fromCookie(h http.Header, name string) (string, error) {
 	return value, nil
 }
 
+// ParameterName returns the name of a part of a query, as Extract sees it; false
+// for one that is badly encoded, which names nothing.
+func ParameterName(part string) (string, bool) {
+	name, _, ok := parameter(part)
+	return name, ok
+}
+
+// parameter takes a part of a query apart. The value is left encoded.
+func parameter(part string) (name, value string, ok bool) {
+	name, value, _ = strings.Cut(part, "=")
+	if !strings.ContainsAny(name, "%+") {
+		return name, value, true
+	}
+	decoded, err := url.QueryUnescape(name)
+	return decoded, value, err == nil
+}
+
 // fromQuery reads a parameter without parsing all of them.
 func fromQuery(query, name string) (string, error) {
 	value, found := "", false
 	for query != "" {
 		var part string
 		part, query, _ = strings.Cut(query, "&")
-		key, v, _ := strings.Cut(part, "=")
-		if strings.ContainsAny(key, "%+") {
-			decoded, err := url.QueryUnescape(key)
-			if err != nil {
-				continue
-			}
-			key = decoded
-		}
-		if key != name {
+		key, v, ok := parameter(part)
+		if !ok || key != name {
 			continue
 		}
 		if found {

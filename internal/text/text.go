@@ -17,6 +17,20 @@ func IsPlain(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
+// IsLocalPath reports whether a browser takes the address for one on the same
+// site: one slash, then neither a slash nor a backslash, no control byte.
+func IsLocalPath(address string) bool {
+	if address == "" || address[0] != '/' || len(address) > 1 && (address[1] == '/' || address[1] == '\\') {
+		return false
+	}
+	for i := range len(address) {
+		if address[i] <= 0x20 || address[i] == 0x7f || address[i] == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
 // CheckWords says which of the words of an option is none: they are shown
 // separated by spaces, where "a b" would look like two.
 func CheckWords(option string, words []string) error {

@@ -1,0 +1,112 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddytest
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// inspectedSite has a jwt of the global block, one of a policy in a cookie, and
+// one of a rule whose keys are fetched.
+const inspectedSite = `
+{
+	auth {
+		secret {env.CADDYBOLT_SECRET}
+		jwt {
+			issuer https://app.example.com
+		}
+		revocation
+		policy kiosk {
+			jwt kiosk {
+				cookie kiosk
+				issuer https://kiosk.example.com
+			}
+		}
+	}
+}
+http://:PORT {
+	auth {
+		when /partner/* {
+			jwt {
+				jwks_url KEYS
+				audience my-app
+				query token
+			}
+		}
+	}
+	respond "{http.auth.user.id}"
+}`
+
+// Beside the running Caddy, or without one, the command says what each jwt of
+// the configuration makes of a token, and touches nothing.
+func TestInspectAsksTheConfiguration(t *testing.T) {
+	set, err := os.ReadFile("testdata/jwks.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(set) }))
+	defer server.Close()
+	t.Setenv("CADDYBOLT_SECRET", hmacSecret)
+	file := filepath.Join(t.TempDir(), "Caddyfile")
+	text := strings.NewReplacer("KEYS", server.URL, "PORT", freePort(t)).Replace(inspectedSite)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	home := t.TempDir()
+	inspect := func(token string, args ...string) (string, error) {
+		t.Helper()
+		return runCaddy(t, home, token, append([]string{"auth", "inspect", "--config", file}, args...)...)
+	}
+	app := hs256(t, jwt.MapClaims{"iss": "https://app.example.com", "jti": "j"})
+	kiosk := hs256(t, jwt.MapClaims{"iss": "https://kiosk.example.com"})
+	stale := hs256(t, jwt.MapClaims{"iss": "https://app.example.com", "exp": time.Now().Add(-time.Hour).Unix()})
+	nobody := mint(t, jwt.SigningMethodHS256, []byte("another secret of more than 32 bytes........"), jwt.MapClaims{"iss": "https://app.example.com"})
+
+	out, err := inspect(app)
+	if err != nil || strings.Contains(out, app) || strings.Contains(out, hmacSecret) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	for _, line := range []string{
+		"/apps/auth/authenticators/0: accepted, user alice of https://app.example.com, revoked by j\n",
+		"kiosk at /apps/auth/policies/kiosk/authenticators/0: refused, wrong_issuer",
+		"/rules/0/authenticators/0: refused, unsupported_algorithm",
+	} {
+		if !strings.Contains(out, line) {
+			t.Errorf("it does not say %q:\n%s", line, out)
+		}
+	}
+	if strings.Contains(out, `"level"`) {
+		t.Errorf("a log among it:\n%s", out)
+	}
+	if out, err := inspect(kiosk); err != nil || !strings.Contains(out, "kiosk at /apps/auth/policies/kiosk/authenticators/0: accepted") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := inspect(stale); err == nil || !strings.Contains(out, `authenticators/0: refused, token_expired: claim "exp": in the past, user alice`) || !strings.Contains(out, "accepted by none of 3 jwt") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := inspect(nobody); err == nil || !strings.Contains(out, "refused, bad_signature") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if _, err := os.Stat(filepath.Join(home, "caddy", "auth")); !os.IsNotExist(err) {
+		t.Errorf("it made the store's folder: %v", err)
+	}
+	if out, err := caddyCommand(t, app, "auth", "inspect", "--config", "caddytest/testdata/empty.json"); err == nil || !strings.Contains(out, "there is no jwt in the configuration") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	bad := filepath.Join(t.TempDir(), "Caddyfile")
+	if err := os.WriteFile(bad, []byte("{\n\tauth {\n\t\tjwtt\n\t}\n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := caddyCommand(t, app, "auth", "inspect", "--config", bad); err == nil || !strings.Contains(out, "Error: --config: ") || !strings.Contains(out, ":3") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -1,0 +1,317 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/clock"
+)
+
+// fetchWait is how long keys of another server are waited for.
+const fetchWait = 10 * time.Second
+
+// inspectFlags are the flags of "caddy auth inspect".
+type inspectFlags struct {
+	tokenFile string
+	config    configFlags
+	key       checkFlags
+	asJSON    bool
+}
+
+func inspectCommand() *cobra.Command { return newInspectCommand(clock.Clock{}) }
+
+func newInspectCommand(now clock.Clock) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "inspect [--token-file <file|->] [--config <file> | --secret-file <file> | --public-key <file> | --jwks-file <file>] [flags]",
+		Short: "Shows a JSON Web Token, and says whether it is accepted and why not",
+		Long: `
+Shows what a token holds: its header, its claims, its times. The token comes from
+a file or, by default, from standard input. It is not printed itself.
+
+With --config, each jwt of that configuration says what it makes of the token, as
+it would say to a request; with a key, a jwt with this key does. The words are
+those of {http.auth.error}. Revocation is not looked at: the store belongs to the
+running Caddy, which "caddy auth revoke --list" asks.
+
+The exit status is 0 when a jwt accepts the token, or when none was asked, 1 when
+none accepts it, 2 when the command line is wrong.`,
+		Example: `  caddy auth inspect --config Caddyfile --token-file token.txt
+  caddy auth inspect --secret-file secret.txt --token-file token.txt
+  xclip -o | caddy auth inspect`,
+	}
+	var f inspectFlags
+	flags := cmd.Flags()
+	flags.StringVar(&f.tokenFile, "token-file", "-", "The file that holds the token; - is standard input")
+	f.config.add(cmd, "The configuration whose jwt blocks are asked")
+	f.key.add(cmd)
+	flags.BoolVar(&f.asJSON, "json", false, "Print JSON, for programs")
+	prepare(cmd, func(cmd *cobra.Command, _ []string) error {
+		for _, flag := range []string{"token-file", "config", "secret-file", "public-key", "jwks-file"} {
+			if flags.Changed(flag) && flags.Lookup(flag).Value.String() == "" {
+				return usage("--%s is empty", flag) // a variable that is not set must not verify nothing
+			}
+		}
+		return f.run(cmd, now.Now())
+	})
+	return cmd
+}
+
+func (f *inspectFlags) run(cmd *cobra.Command, now time.Time) error {
+	if f.key.given() && f.config.file != "" {
+		return usage("give a key or --config")
+	}
+	if f.tokenFile == "-" && f.key.secretFile == "-" {
+		return usage("the token and the secret cannot both come from standard input: give --token-file")
+	}
+	if err := f.key.check(); err != nil {
+		return err
+	}
+	token, err := readToken(f.tokenFile, cmd.InOrStdin())
+	if err != nil {
+		return fmt.Errorf("--token-file: %w", err)
+	}
+	var blocks []block
+	switch {
+	case f.config.file != "":
+		blocks, err = f.config.blocks()
+	case f.key.given():
+		blocks, err = f.key.blocks(cmd)
+	}
+	if err != nil {
+		return err
+	}
+	shape := token.split()
+	verdicts := make([]verdict, 0, len(blocks))
+	accepted := false
+	for _, b := range blocks {
+		v := b.judge(cmd.Context(), token.text)
+		accepted = accepted || v.Accepted
+		verdicts = append(verdicts, v)
+	}
+	if err := f.show(cmd.OutOrStdout(), token, shape, verdicts, now); err != nil {
+		return err
+	}
+	switch {
+	case shape != nil && len(blocks) == 0:
+		return shape
+	case accepted || len(blocks) == 0:
+		return nil
+	case len(blocks) == 1:
+		return errors.New("the token is not accepted")
+	default:
+		return fmt.Errorf("the token is accepted by none of %d jwt", len(blocks))
+	}
+}
+
+// block is a jwt that is asked.
+type block struct {
+	name string
+	auth.Authenticator
+}
+
+// verdict is what a jwt makes of the token.
+type verdict struct {
+	JWT      string `json:"jwt"`
+	Accepted bool   `json:"accepted"`
+	Reason   string `json:"reason,omitempty"`
+	Detail   string `json:"detail,omitempty"`
+	User     string `json:"user,omitempty"`
+	Issuer   string `json:"issuer,omitempty"`
+	TokenID  string `json:"token_id,omitempty"`
+}
+
+// blocks loads every jwt of the configuration. Keys that come from elsewhere
+// are fetched as a running Caddy fetches them.
+func (f *configFlags) blocks() ([]block, error) {
+	config, err := f.provision()
+	if err != nil {
+		return nil, err
+	}
+	var list []block
+	for _, at := range config.find("authenticator", "jwt") {
+		mod, err := config.ctx.LoadModuleByID(jwtModule, at.raw)
+		if err != nil {
+			return nil, fmt.Errorf("--config: %s: %w", at.path, err)
+		}
+		if s, ok := mod.(interface{ Start(context.Context) error }); ok {
+			if err := s.Start(config.ctx); err != nil {
+				return nil, fmt.Errorf("--config: %s: %w", at.path, err)
+			}
+		}
+		authenticator, ok := mod.(auth.Authenticator)
+		if !ok {
+			return nil, fmt.Errorf("--config: %s: %T is no authenticator", at.path, mod)
+		}
+		name := at.path
+		if s, ok := mod.(auth.Signer); ok && s.Name() != "" {
+			name = s.Name() + " at " + at.path
+		}
+		list = append(list, block{name, authenticator})
+	}
+	if len(list) == 0 {
+		return nil, errors.New("--config: there is no jwt in the configuration")
+	}
+	return list, nil
+}
+
+// judge asks the jwt as a request would that brings the token where it looks
+// first.
+func (b block) judge(ctx context.Context, token string) verdict {
+	v := verdict{JWT: b.name}
+	r, err := requestWith(ctx, b.Authenticator, token)
+	if err != nil {
+		v.Detail = err.Error()
+		return v
+	}
+	id, err := b.Authenticate(r)
+	for deadline := time.Now().Add(fetchWait); auth.ReasonOf(err) == auth.ReasonKeysUnavailable && time.Now().Before(deadline); {
+		time.Sleep(100 * time.Millisecond)
+		id, err = b.Authenticate(r)
+	}
+	if err != nil {
+		v.Reason = string(auth.ReasonOf(err))
+		v.Detail = strings.TrimPrefix(strings.TrimPrefix(err.Error(), v.Reason), ": ")
+		v.User = auth.CandidateOf(err)
+		return v
+	}
+	v.Accepted, v.User, v.Issuer, v.TokenID = true, id.ID, id.Issuer, id.TokenID
+	return v
+}
+
+// requestWith returns a request with the token.
+func requestWith(ctx context.Context, a auth.Authenticator, token string) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/", nil)
+	if err != nil {
+		return nil, err
+	}
+	source := auth.Source{Header: "Authorization", Scheme: "Bearer"}
+	if l, ok := a.(auth.SourceLister); ok && len(l.Sources()) > 0 {
+		source = l.Sources()[0]
+	}
+	switch {
+	case source.Header != "":
+		r.Header.Set(source.Header, strings.TrimSpace(source.Scheme+" "+token))
+	case source.Cookie != "":
+		r.Header.Set("Cookie", source.Cookie+"="+token)
+	default:
+		r.URL.RawQuery = url.Values{source.Query: {token}}.Encode()
+	}
+	return r, nil
+}
+
+// checkFlags say which key verifies, and what else is asked of a token.
+type checkFlags struct {
+	secretFile      string
+	publicKey       string
+	jwksFile        string
+	algorithms      []string
+	issuer          string
+	audience        string
+	leeway          string
+	insecureWeakKey bool
+}
+
+func (f *checkFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.secretFile, "secret-file", "", "The file that holds the secret; - is standard input")
+	flags.StringVar(&f.publicKey, "public-key", "", "The file that holds the public key, as PEM or a JWK")
+	flags.StringVar(&f.jwksFile, "jwks-file", "", "The file that holds a JWK set")
+	flags.StringArrayVar(&f.algorithms, "algorithm", nil, "An algorithm that is allowed; may be repeated (default HS256 for a secret, or what fits the key)")
+	flags.StringVar(&f.issuer, "issuer", "", "The issuer that the token must have (default any)")
+	flags.StringVar(&f.audience, "audience", "", "The audience that the token must have (default any)")
+	flags.StringVar(&f.leeway, "leeway", "", "How much clocks may differ (default 30s)")
+	flags.BoolVar(&f.insecureWeakKey, "insecure-weak-key", false, "Accept a secret that is shorter than the hash, and RSA keys below 2048 bits")
+}
+
+// given reports whether there is a key.
+func (f *checkFlags) given() bool { return f.secretFile != "" || f.publicKey != "" || f.jwksFile != "" }
+
+// check refuses what makes no sense.
+func (f *checkFlags) check() error {
+	keys := 0
+	for _, file := range []string{f.secretFile, f.publicKey, f.jwksFile} {
+		if file != "" {
+			keys++
+		}
+	}
+	switch {
+	case keys > 1:
+		return usage("give one of --secret-file, --public-key and --jwks-file")
+	case keys == 0 && (len(f.algorithms) > 0 || f.issuer != "" || f.audience != "" || f.leeway != "" || f.insecureWeakKey):
+		return usage("--algorithm, --issuer, --audience, --leeway and --insecure-weak-key go with a key")
+	default:
+		return nil
+	}
+}
+
+// blocks loads a jwt with the key: the one of a Caddyfile.
+func (f *checkFlags) blocks(cmd *cobra.Command) ([]block, error) {
+	config := map[string]any{}
+	if len(f.algorithms) > 0 {
+		config["algorithms"] = f.algorithms
+	}
+	if f.issuer != "" {
+		config["issuers"] = []string{f.issuer}
+	}
+	if f.audience != "" {
+		config["audiences"] = []string{f.audience}
+	}
+	if f.insecureWeakKey {
+		config["insecure_weak_key"] = true
+	}
+	if f.leeway != "" {
+		leeway, err := caddy.ParseDuration(f.leeway)
+		if err != nil {
+			return nil, usage("--leeway: %q is not a duration such as 30s", f.leeway)
+		}
+		config["leeway"] = leeway
+	}
+	ctx, _ := caddy.NewContext(caddy.Context{Context: cmd.Context()}) // until the program ends
+	switch {
+	case f.secretFile != "":
+		secret, err := readSecret(f.secretFile, cmd.InOrStdin())
+		if err != nil {
+			return nil, fmt.Errorf("--secret-file: %w", err)
+		}
+		ctx = auth.WithServices(ctx, secretService{secret: secret})
+	case f.publicKey != "":
+		path, err := keyPath(f.publicKey)
+		if err != nil {
+			return nil, fmt.Errorf("--public-key: %w", err)
+		}
+		config["public_keys"] = []string{path}
+	default:
+		path, err := keyPath(f.jwksFile)
+		if err != nil {
+			return nil, fmt.Errorf("--jwks-file: %w", err)
+		}
+		config["jwks_file"] = path
+	}
+	raw, err := json.Marshal(config)
+	if err != nil {
+		return nil, err
+	}
+	mod, err := ctx.LoadModuleByID(jwtModule, raw)
+	if err != nil {
+		return nil, plainError(err)
+	}
+	authenticator, ok := mod.(auth.Authenticator)
+	if !ok {
+		return nil, fmt.Errorf("%T is no authenticator", mod)
+	}
+	return []block{{"a jwt with this key", authenticator}}, nil
+}

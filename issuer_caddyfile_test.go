@@ -1,0 +1,63 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddybolt
+
+import (
+	"strings"
+	"testing"
+)
+
+// A session needs a store that keeps it: said where the line is known.
+func TestRefreshWithAStoreThatKeepsNoSessionsIsAnErrorWithItsLine(t *testing.T) {
+	t.Parallel()
+	const text = `
+{
+	auth {
+		fake
+		revocation STORE
+	}
+}
+:80 {
+	auth_token /auth/token {
+		refresh 1d
+	}
+	auth
+}`
+	_, err := adapt(t, strings.Replace(text, "STORE", "fake", 1))
+	if err == nil || !strings.Contains(err.Error(), "refresh needs a revocation store that keeps sessions, and fake does not, at Caddyfile:8") {
+		t.Errorf("%v", err)
+	}
+	for _, store := range []string{"memory", "bolt", ""} {
+		if _, err := adapt(t, strings.Replace(text, "STORE", store, 1)); err != nil {
+			t.Errorf("%q: %v", store, err)
+		}
+	}
+	if _, err := adapt(t, strings.Replace(text, "revocation STORE", "", 1)); err != nil {
+		t.Errorf("revocation is turned on: %v", err)
+	}
+}
+
+// Where Caddy sorts the endpoint before every auth, it would never issue
+// anything.
+func TestExchangeStandsBehindAnAuth(t *testing.T) {
+	t.Parallel()
+	const exchange = "auth_token /exchange {\n\texchange\n}\n"
+	for name, c := range map[string]struct{ global, site, want string }{
+		"beside auth":         {"", "auth\n" + exchange, "exchange issues a token for whom an auth has accepted"},
+		"without auth":        {"", exchange, "put it into handle or route, at Caddyfile:"},
+		"in handle":           {"", "auth\nhandle {\n" + exchange + "}", ""},
+		"in route":            {"", "route {\nauth\n" + exchange + "}", ""},
+		"in route, in handle": {"", "handle {\nroute {\nauth\n" + exchange + "}\n}", ""},
+		"in another order":    {"order auth_token after auth", "auth\n" + exchange, ""},
+		"beside another site": {"", "handle {\n" + exchange + "}\n}\n:81 {\nauth", ""},
+	} {
+		_, err := adapt(t, "{\nauth {\nfake\n}\n"+c.global+"\n}\n:80 {\n"+c.site+"\n}")
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := adapt(t, "{\nauth {\nfake\n}\n}\n&(x) {\n"+exchange+"}\n:80 {\nauth\ninvoke x\n}"); err != nil {
+		t.Errorf("in a named route: %v", err)
+	}
+}
