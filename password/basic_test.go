@@ -39,6 +39,38 @@ func people() *roster {
 	}}
 }
 
+// starting is a store that is to be started.
+type starting struct {
+	roster
+	err     error
+	started int
+}
+
+func (s *starting) Start(context.Context) error {
+	s.started++
+	return s.err
+}
+
+func TestOwnStoreIsStartedAndTheGlobalOneIsNot(t *testing.T) {
+	t.Parallel()
+	global := new(starting)
+	if err := basicWith(t, global).Start(t.Context()); err != nil || global.started != 0 {
+		t.Errorf("the global store was started %d times, %v", global.started, err)
+	}
+	own := &starting{err: errDown}
+	if err := (&Basic{store: own, own: true}).Start(t.Context()); !errors.Is(err, errDown) || own.started != 1 {
+		t.Errorf("the own store was started %d times, %v", own.started, err)
+	}
+	if err := (&Basic{store: people(), own: true}).Start(t.Context()); err != nil {
+		t.Errorf("a store with nothing to start: %v", err)
+	}
+	ctx, _ := authtest.NewContext(t, nil)
+	b := &Basic{UsersRaw: json.RawMessage(`{"store":"static","users":[{"username":"ann","password":"x"}]}`)}
+	if err := b.Provision(ctx); err != nil || !b.own {
+		t.Errorf("its own store is not: %v", err)
+	}
+}
+
 func encode(userpass string) string { return base64.StdEncoding.EncodeToString([]byte(userpass)) }
 
 // header puts values into Authorization.

@@ -80,8 +80,9 @@ func (f *usersFile) signsIn(username, password string) bool {
 
 func TestFileKeepsTheContract(t *testing.T) {
 	t.Parallel()
+	alike := strings.NewReplacer(hashDjango, hashHorse, hashArgon, hashHorse).Replace(team) // all hashes cost the same
 	authtest.TestUserStore(t, authtest.UserStoreCase{
-		New:           func(tb testing.TB) auth.UserStore { return newUsersFile(tb, team).File },
+		New:           func(tb testing.TB) auth.UserStore { return newUsersFile(tb, alike).File },
 		User:          auth.UserRef{Issuer: "local:basic", ID: "7"},
 		Login:         authtest.Login{Username: "ann", Password: "correct horse"},
 		Inactive:      auth.UserRef{Issuer: "local:basic", ID: "bob"},

@@ -362,3 +362,41 @@ func TestRestartOfTheServerIsNotNoticed(t *testing.T) {
 		})
 	}
 }
+
+// Attack: somebody answers in the place of the database, and is every user.
+func TestServerWithoutItsCertificateIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	for i, m := range makers {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			server, other := m.shared(t), makers[1-i].shared(t)
+			dsn := server.DSN(server.NewDatabase(t))
+			execute(t, dsn, people...)
+			clear := strings.TrimSuffix(dsn, "?sslmode=disable")
+			elsewhere := strings.Replace(clear, "127.0.0.1", "localhost", 1) // which the certificate does not name
+			for _, tc := range []struct {
+				name, dsn string
+				want      bool
+			}{
+				{"its authority", clear + "?sslmode=verify-full&sslrootcert=" + server.Authority(), true},
+				{"not verified", clear + "?sslmode=require", true},
+				{"another authority", clear + "?sslmode=verify-full&sslrootcert=" + other.Authority(), false},
+				{"the system's authorities", clear + "?sslmode=verify-full", false},
+				{"another name", elsewhere + "?sslmode=verify-full&sslrootcert=" + server.Authority(), false},
+			} {
+				s := sqlStore(t, m.peopleStore(tc.dsn))
+				logs := watch(s)
+				u, err := s.Verify(t.Context(), "ann", "correct horse")
+				if (u != nil) != tc.want || errors.Is(err, auth.ErrInvalidCredentials) {
+					t.Errorf("%s: %v, %v", tc.name, u, err)
+				}
+				if tc.want {
+					continue
+				}
+				if text, _ := logs.All()[0].ContextMap()["error"].(string); !strings.Contains(text, "x509") && !strings.Contains(text, "certificate") || strings.Contains(text, server.Password) {
+					t.Errorf("%s: the log says %q", tc.name, text)
+				}
+			}
+		})
+	}
+}

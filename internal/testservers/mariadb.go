@@ -64,6 +64,7 @@ func (m mariadb) command(s *Server) []string {
 	return []string{
 		m.mariadbd, "--no-defaults", "--datadir=" + filepath.Join(s.dir, "data"), "--port=" + s.Port,
 		"--bind-address=127.0.0.1", "--socket=mariadb.sock", "--pid-file=mariadb.pid", "--skip-name-resolve",
+		"--ssl-cert=" + s.Authority(), "--ssl-key=" + filepath.Join(s.dir, "server.key"),
 		"--init-file=" + filepath.Join(s.dir, "users.sql"),
 		"--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=16M", "--character-set-server=utf8mb4",
 	}

@@ -61,6 +61,7 @@ func (p postgresql) command(s *Server) []string {
 	return []string{
 		p.postgres, "-D", filepath.Join(s.dir, "data"), "-p", s.Port,
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off",
+		"-c", "ssl=on", "-c", "ssl_cert_file=" + s.Authority(), "-c", "ssl_key_file=" + filepath.Join(s.dir, "server.key"),
 		"-c", "max_connections=200", "-c", "shared_buffers=16MB",
 	}
 }

@@ -84,6 +84,9 @@ func newServer(k kind) (*Server, error) {
 	s := &Server{User: "caddybolt", Password: "pw-" + rand.Text(), kind: k, dir: dir}
 	err = giveTo(k.account(), dir)
 	if err == nil {
+		err = s.makeCertificate()
+	}
+	if err == nil {
 		err = k.prepare(s)
 	}
 	for range 3 { // somebody else may take a port that was free
@@ -222,7 +225,7 @@ func (s *Server) NewDatabase(tb testing.TB) string {
 }
 
 // DSN is how applications name a database of the server: a URL for PostgreSQL,
-// and for MariaDB as well.
+// and for MariaDB as well. The connection is in clear; the server knows TLS.
 func (s *Server) DSN(database string) string { return s.kind.dsn(s, database) }
 
 // freePort returns a port of the loopback interface that nobody listens on.
