@@ -58,16 +58,16 @@ func discoveryURLs(issuer *url.URL) [2]string {
 }
 
 // discover asks the issuer where its keys are.
-func (r *remote) discover(ctx context.Context, now time.Time) (string, error) {
+func (r *remote) discover(ctx context.Context, now time.Time, timeout time.Duration) (string, error) {
 	issuer, err := parseRemoteURL(r.address, r.insecureHTTP)
 	if err != nil {
 		return "", err
 	}
 	urls := discoveryURLs(issuer)
-	d, err := get(ctx, r.client, urls[0], "", now)
+	d, err := get(ctx, r.client, urls[0], "", now, timeout)
 	var status statusError
 	if errors.As(err, &status) && status >= 400 && status < 500 {
-		d, err = get(ctx, r.client, urls[1], "", now)
+		d, err = get(ctx, r.client, urls[1], "", now, timeout)
 	}
 	if err != nil {
 		return "", fmt.Errorf("discovery document: %w", err)

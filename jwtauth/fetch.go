@@ -40,7 +40,7 @@ type statusError int
 func (e statusError) Error() string { return "answered with status " + strconv.Itoa(int(e)) }
 
 // newClient returns a client for the documents of one key server.
-func newClient(s *remoteSettings) (*http.Client, error) {
+func newClient(s remoteSettings) (*http.Client, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if s.ca != "" {
 		config.RootCAs = x509.NewCertPool()
@@ -49,12 +49,10 @@ func newClient(s *remoteSettings) (*http.Client, error) {
 		}
 	}
 	return &http.Client{
-		Timeout: s.timeout, // the body included: a server that drips is one that hangs
 		Transport: &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            (&net.Dialer{Timeout: s.timeout}).DialContext,
+			DialContext:            new(net.Dialer).DialContext,
 			TLSClientConfig:        config,
-			TLSHandshakeTimeout:    s.timeout,
 			ForceAttemptHTTP2:      true,
 			MaxResponseHeaderBytes: maxResponseHeaders,
 			DisableKeepAlives:      true, // minutes pass between two fetches
@@ -110,8 +108,11 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// get fetches one document. Errors quote nothing of it.
-func get(ctx context.Context, client *http.Client, address, etag string, now time.Time) (*document, error) {
+// get fetches one document. Errors quote nothing of it. The timeout is for all of
+// it, the body included: a server that drips is one that hangs.
+func get(ctx context.Context, client *http.Client, address, etag string, now time.Time, timeout time.Duration) (*document, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, errors.New("is not a URL")

@@ -17,7 +17,11 @@ func (j *JWT) KeyStatus() []auth.KeyStatus {
 		all = append(all, j.generated.generated.status(j.leeway()))
 	}
 	if j.remote != nil {
-		all = append(all, j.remote.remote.status())
+		status := j.remote.remote.status()
+		if j.remote.none.Load() {
+			status.Keys = 0 // others may take keys that are older
+		}
+		all = append(all, status)
 	}
 	return all
 }

@@ -30,19 +30,43 @@ const (
 	maxMissing     = 4096             // "kid"s that are remembered as missing
 )
 
-// remoteSettings is everything that a remote is built from. They are its key in
-// the pool.
+// remoteSettings is what a block says about its key server. Without the times it
+// is the key in the pool: blocks that differ in these share the keys.
 type remoteSettings struct {
 	address      string // of the JWK set, or the issuer
 	discovery    bool   // address is the issuer
 	template     string // of issuers; see entraTemplate
+	ca           string // PEM
+	insecureHTTP bool
+	remoteTimes
+}
+
+// remoteTimes is how a block wants its keys fetched.
+type remoteTimes struct {
 	refreshLeast time.Duration
 	refreshMost  time.Duration
 	minRefresh   time.Duration
 	stale        time.Duration
 	timeout      time.Duration
-	ca           string // PEM
-	insecureHTTP bool
+}
+
+// place returns the settings without the times.
+func (s remoteSettings) place() remoteSettings {
+	s.remoteTimes = remoteTimes{}
+	return s
+}
+
+// with returns times with which both are served: keys are fetched as often as
+// the one asks for who asks for more, and kept as long as the one needs them who
+// needs them longer. Nobody sees keys that are too old for them; see tell.
+func (t remoteTimes) with(other remoteTimes) remoteTimes {
+	return remoteTimes{
+		refreshLeast: min(t.refreshLeast, other.refreshLeast),
+		refreshMost:  min(t.refreshMost, other.refreshMost),
+		minRefresh:   min(t.minRefresh, other.minRefresh),
+		stale:        max(t.stale, other.stale),
+		timeout:      max(t.timeout, other.timeout),
+	}
 }
 
 // remoteSet is a JWK set as it was fetched. It is immutable.
@@ -55,18 +79,18 @@ type remoteSet struct {
 }
 
 // remote keeps the keys of one key server, for all blocks of all configurations
-// that name it with the same settings. Requests read what it publishes, and
-// wait for it only when they need a key that is not there.
+// that name it and trust it for the same reasons. Requests read what it
+// publishes, and wait for it only when they need a key that is not there.
 type remote struct {
-	remoteSettings
-	client *http.Client
-	now    func() time.Time
-	logger func() *zap.Logger // the process's: a configuration's ends with it
-	ctx    context.Context    // of the process; ends with the last user
-	cancel context.CancelFunc
-	begun  atomic.Bool
-	store  atomic.Pointer[storage]
-	wake   chan struct{} // to look at next again
+	remoteSettings // of its times, those of all blocks together; under mu
+	client         *http.Client
+	now            func() time.Time
+	logger         func() *zap.Logger // the process's: a configuration's ends with it
+	ctx            context.Context    // of the process; ends with the last user
+	cancel         context.CancelFunc
+	begun          atomic.Bool
+	store          atomic.Pointer[storage]
+	wake           chan struct{} // to look at next again
 
 	mu          sync.Mutex
 	set         *remoteSet // nil: none, or too old
@@ -92,10 +116,14 @@ type flight struct {
 }
 
 // subscription is a block that follows the keys.
-type subscription struct{ changed func(*remoteSet) }
+type subscription struct {
+	remoteTimes
+	changed func(*remoteSet)
+	given   *remoteSet // what it was told last
+}
 
 func newRemote(s remoteSettings) (*remote, error) {
-	client, err := newClient(&s)
+	client, err := newClient(s)
 	if err != nil {
 		return nil, err
 	}
@@ -146,10 +174,7 @@ func (r *remote) look() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
-	// Round strips the monotonic clock, which stands still while a machine sleeps.
-	if r.set != nil && now.Round(0).Sub(r.confirmed.Round(0)) >= r.stale {
-		r.publish(nil)
-	}
+	r.publish(r.fresh(now, r.stale))
 	if r.flight != nil {
 		return lookInterval // its end wakes us
 	}
@@ -169,21 +194,22 @@ func (r *remote) fly(now time.Time) {
 		uri = r.uri
 	}
 	r.fetches.Add(1)
+	timeout := r.timeout
 	go func() {
-		set, uri, lifetime, err := r.fetch(set, uri)
+		set, uri, lifetime, err := r.fetch(set, uri, timeout)
 		r.land(f, set, uri, lifetime, err)
 	}()
 }
 
 // fetch asks the server. The uri is where the keys were found before, or empty.
-func (r *remote) fetch(former *remoteSet, uri string) (*remoteSet, string, time.Duration, error) {
+func (r *remote) fetch(former *remoteSet, uri string, timeout time.Duration) (*remoteSet, string, time.Duration, error) {
 	if !r.discovery {
 		uri = r.address
 	}
 	now := r.now()
 	if uri == "" {
 		var err error
-		if uri, err = r.discover(r.ctx, now); err != nil {
+		if uri, err = r.discover(r.ctx, now, timeout); err != nil {
 			return nil, "", 0, err
 		}
 	}
@@ -191,7 +217,7 @@ func (r *remote) fetch(former *remoteSet, uri string) (*remoteSet, string, time.
 	if former != nil && former.uri == uri {
 		etag = former.etag
 	}
-	d, err := get(r.ctx, r.client, uri, etag, now)
+	d, err := get(r.ctx, r.client, uri, etag, now, timeout)
 	if err != nil {
 		return nil, "", 0, err
 	}
@@ -285,37 +311,73 @@ func jittered(d time.Duration) time.Duration {
 	return d - time.Duration(rand.Int64N(int64(d)/10+1)) //nolint:gosec // nobody gains by guessing it
 }
 
-// publish exchanges the set. It is called with the lock.
-func (r *remote) publish(set *remoteSet) {
-	if set == r.set {
-		return
+// fresh returns the keys, unless they are too old. It is called with the lock.
+func (r *remote) fresh(now time.Time, stale time.Duration) *remoteSet {
+	// Round strips the monotonic clock, which stands still while a machine sleeps.
+	if r.set == nil || now.Round(0).Sub(r.confirmed.Round(0)) >= stale {
+		return nil
 	}
+	return r.set
+}
+
+// publish exchanges the set, and tells every block of what is new to it: a set,
+// or that it is too old now. It is called with the lock.
+func (r *remote) publish(set *remoteSet) {
 	r.set = set
+	now := r.now()
 	for s := range r.subscribers {
-		s.changed(set)
+		if set := r.fresh(now, s.stale); set != s.given {
+			s.given = set
+			s.changed(set)
+		}
 	}
 }
 
-// subscribe calls changed with the present keys and whenever they change, until
-// the function that it returns is called.
-func (r *remote) subscribe(changed func(*remoteSet)) (end func()) {
-	s := &subscription{changed}
+// subscribe calls changed with the present keys and whenever they change for a
+// block of those times, until the function that it returns is called.
+func (r *remote) subscribe(times remoteTimes, changed func(*remoteSet)) (end func()) {
+	s := &subscription{remoteTimes: times, changed: changed}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.subscribers[s] = struct{}{}
-	changed(r.set)
+	r.retime()
+	s.given = r.fresh(r.now(), times.stale)
+	changed(s.given)
 	return func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		delete(r.subscribers, s)
+		r.retime()
 	}
 }
 
-// current returns the present keys; nil for none.
-func (r *remote) current() *remoteSet {
+// retime finds the times that serve every block. The last ones stay in force
+// when nobody is left. It is called with the lock.
+func (r *remote) retime() {
+	first := true
+	for s := range r.subscribers {
+		if first {
+			r.remoteTimes, first = s.remoteTimes, false
+			continue
+		}
+		r.remoteTimes = r.with(s.remoteTimes)
+	}
+	latest := r.attempted.Add(r.refreshMost)
+	if !r.next.After(latest) || r.attempted.IsZero() {
+		return
+	}
+	r.next = latest // a block that came asks more often
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// currentFor returns the present keys; nil for none that are young enough.
+func (r *remote) currentFor(stale time.Duration) *remoteSet {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.set
+	return r.fresh(r.now(), stale)
 }
 
 // answer is what a request is told that needs a key which is not there.

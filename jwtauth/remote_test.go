@@ -193,7 +193,7 @@ func (f *far) fetched(tb testing.TB) {
 	tb.Helper()
 	f.remote.remote.begin()
 	f.idle(tb)
-	if f.remote.remote.current() == nil {
+	if f.remote.remote.currentFor(defaultStale) == nil {
 		tb.Fatal("the first fetch brought no keys")
 	}
 }
@@ -552,8 +552,20 @@ func TestStaleKeysServeUntilTheyAreTooOld(t *testing.T) {
 	until(t, "the storage", func() bool { _, err := store.Load(t.Context(), f.remote.remote.storageKey()); return err == nil })
 	s.set(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 
-	restarted := remoteBlock(t, &JWT{JWKSURL: s.URL + "/keys", Timeout: caddy.Duration(4 * time.Second)})
-	restarted.remote.remote.use(store)
+	// Within one process, another address is what comes next to a restart.
+	again := func(query string) *far {
+		other := remoteBlock(t, &JWT{JWKSURL: s.URL + "/keys?" + query})
+		text, err := store.Load(t.Context(), f.remote.remote.storageKey())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Store(t.Context(), other.remote.remote.storageKey(), text); err != nil {
+			t.Fatal(err)
+		}
+		other.remote.remote.use(store)
+		return other
+	}
+	restarted := again("restarted")
 	restarted.forward(defaultStale - time.Minute)
 	restarted.remote.remote.begin()
 	until(t, "keys of the storage", func() bool { return restarted.ask(token) == nil })
@@ -565,8 +577,7 @@ func TestStaleKeysServeUntilTheyAreTooOld(t *testing.T) {
 	f.due(t, time.Minute)
 	f.wantOut(t, token, auth.ReasonKeysUnavailable)
 
-	late := remoteBlock(t, &JWT{JWKSURL: s.URL + "/keys", Timeout: caddy.Duration(3 * time.Second)})
-	late.remote.remote.use(store)
+	late := again("late")
 	late.forward(defaultStale)
 	late.remote.remote.begin()
 	late.idle(t)
@@ -593,7 +604,7 @@ func TestStoredKeysThatCannotBeTrueAreNotTaken(t *testing.T) {
 		_ = store.Store(t.Context(), r.storageKey(), []byte(strings.ReplaceAll(c.text, "NOW", f.now().Format(time.RFC3339))))
 		r.use(store)
 		r.restore()
-		if taken := r.current() != nil; taken != c.taken {
+		if taken := r.currentFor(defaultStale) != nil; taken != c.taken {
 			t.Errorf("%s: taken: %v", name, taken)
 		}
 	}
@@ -661,7 +672,7 @@ func TestLifetimesAreBounded(t *testing.T) {
 		for k, v := range c.header {
 			h.Set(k, v)
 		}
-		r := &remote{remoteSettings: remoteSettings{refreshLeast: defaultRefreshLeast, refreshMost: defaultRefreshMost}}
+		r := &remote{remoteSettings: remoteSettings{remoteTimes: remoteTimes{refreshLeast: defaultRefreshLeast, refreshMost: defaultRefreshMost}}}
 		if got := r.pause(lifetimeOf(h, now)); got < c.least || got > c.most {
 			t.Errorf("%s: %s", name, got)
 		}
@@ -697,7 +708,7 @@ func TestUnusableRemoteKeysAreSkippedSingly(t *testing.T) {
 		// A secret that is published is none; nor is a public key.
 		f.wantIn(t, hs256(t, longPayload))
 		f.wantOut(t, joined(t, `{"alg":"HS256","kid":"a"}`, longPayload, hs(algHS256, publicPEM(t, keys.rsa))), auth.ReasonBadSignature)
-		if n := f.remote.remote.current().keys; n != 1 && name != "the same kid" && name != "weak RSA" {
+		if n := f.remote.remote.currentFor(defaultStale).keys; n != 1 && name != "the same kid" && name != "weak RSA" {
 			t.Errorf("%s: %d keys", name, n)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -75,10 +76,12 @@ func (r keyRules) remoteMember(raw []byte, template string, serves func(issuer s
 // remoteKeys are the keys of a remote set as one block may use them.
 type remoteKeys struct {
 	remote     *remote
+	settings   remoteSettings
 	rules      keyRules
 	algorithms algorithmSet // that such a key may serve
 	published  []*key       // belongs to load, then to the subscription
 	issuers    []string     // of the block
+	none       atomic.Bool  // no keys that are young enough
 }
 
 // anyIssuer is for those who only look whether there are keys.

@@ -95,15 +95,13 @@ func (j *JWT) takeIssuer() error {
 
 // remoteSettings returns what the block says about its key server.
 func (j *JWT) remoteSettings() (remoteSettings, error) {
-	s := remoteSettings{
-		address:      j.JWKSURL,
+	s := remoteSettings{address: j.JWKSURL, insecureHTTP: j.InsecureHTTP, remoteTimes: remoteTimes{
 		refreshLeast: defaultRefreshLeast,
 		refreshMost:  defaultRefreshMost,
 		minRefresh:   or(j.MinRefresh, defaultMinRefresh),
 		stale:        or(j.Stale, defaultStale),
 		timeout:      or(j.Timeout, defaultTimeout),
-		insecureHTTP: j.InsecureHTTP,
-	}
+	}}
 	if j.OIDC != "" {
 		s.address, s.discovery, s.template = j.OIDC, true, entraTemplate(j.OIDC)
 	}
@@ -152,7 +150,7 @@ func (j *JWT) openRemote(rules keyRules) (keySource, error) {
 	if err != nil {
 		return nil, err
 	}
-	value, _, err := remotes.LoadOrNew(settings, func() (caddy.Destructor, error) { return newRemote(settings) })
+	value, _, err := remotes.LoadOrNew(settings.place(), func() (caddy.Destructor, error) { return newRemote(settings) })
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +158,9 @@ func (j *JWT) openRemote(rules keyRules) (keySource, error) {
 	if rules.allowed != 0 {
 		algorithms = rules.allowed
 	}
-	j.remote = &remoteKeys{remote: value.(*remote), rules: rules, algorithms: algorithms &^ familyHMAC, issuers: j.Issuers}
+	j.remote = &remoteKeys{
+		remote: value.(*remote), settings: settings, rules: rules, algorithms: algorithms &^ familyHMAC, issuers: j.Issuers,
+	}
 	return j.remote, nil
 }
 
@@ -169,7 +169,7 @@ func (j *JWT) closeRemote() error {
 	if j.remote == nil {
 		return nil
 	}
-	_, err := remotes.Delete(j.remote.remote.remoteSettings)
+	_, err := remotes.Delete(j.remote.settings.place())
 	return err
 }
 
@@ -187,19 +187,31 @@ func (j *JWT) startRemote(ctx context.Context) {
 
 // load implements keySource. There may be no keys yet.
 func (s *remoteKeys) load() ([]*key, error) {
-	s.published = s.of(s.remote.current())
+	set := s.remote.currentFor(s.settings.stale)
+	s.take(set)
+	s.none.Store(set == nil)
 	return s.published, nil
+}
+
+// take makes the keys of a set those of the block, and reports whether they are
+// others than before.
+func (s *remoteKeys) take(set *remoteSet) bool {
+	keys := s.of(set)
+	// The same keys in other words are no change: the cache stays.
+	if slices.EqualFunc(keys, s.published, func(a, b *key) bool { return a.fingerprint == b.fingerprint }) {
+		return false
+	}
+	s.published = keys
+	return true
 }
 
 // watch implements keySource.
 func (s *remoteKeys) watch(ctx context.Context, publish func([]*key)) {
-	end := s.remote.subscribe(func(set *remoteSet) {
-		keys := s.of(set)
-		// The same keys in other words are no change: the cache stays.
-		if !slices.EqualFunc(keys, s.published, func(a, b *key) bool { return a.fingerprint == b.fingerprint }) {
-			s.published = keys
-			publish(keys)
+	end := s.remote.subscribe(s.settings.remoteTimes, func(set *remoteSet) {
+		if s.take(set) {
+			publish(s.published)
 		}
+		s.none.Store(set == nil) // who looks in between asks once more
 	})
 	context.AfterFunc(ctx, end)
 }
@@ -226,8 +238,7 @@ func (j *JWT) doubt(keys *keySet, h *header, refusal error) error {
 	if j.remote == nil || !j.remote.algorithms.has(h.alg) {
 		return refusal
 	}
-	none := j.remote.remote.current() == nil
-	if !none && (!h.withKid || keys.knows(h.kid)) {
+	if !j.remote.none.Load() && (!h.withKid || keys.knows(h.kid)) {
 		return refusal
 	}
 	return &doubt{refusal, maphash.Bytes(kidSeed, h.kid)}
@@ -269,7 +280,7 @@ func (j *JWT) consult(ctx context.Context, token string, d *doubt, before *keySe
 		if !errors.As(err, &still) {
 			return id, err
 		}
-		if result == answerFetched && r.current() != nil {
+		if result == answerFetched && !j.remote.none.Load() {
 			r.forget(d.kid)
 			return nil, still.refusal
 		}

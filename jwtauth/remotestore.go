@@ -76,16 +76,15 @@ func (r *remote) restore() {
 	if json.Unmarshal(text, &kept) != nil {
 		return
 	}
-	now := r.now()
-	if age := now.Sub(kept.Fetched); age >= r.stale || age < -time.Hour {
-		return // too old, or of a clock that was wrong
-	}
 	keys, _, err := keyRules{weak: true}.parseRemote(kept.Set, r.template, anyIssuer)
 	if err != nil {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if age := r.now().Sub(kept.Fetched); age >= r.stale || age < -time.Hour {
+		return // too old, or of a clock that was wrong
+	}
 	if r.set == nil && r.confirmed.IsZero() {
 		r.confirmed = kept.Fetched
 		r.publish(&remoteSet{data: kept.Set, keys: len(keys), fetched: kept.Fetched})
