@@ -7,6 +7,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/caddyserver/caddy/v2"
 )
 
 // Authenticator finds out who a request comes from.
@@ -162,6 +164,16 @@ type PayloadChecker interface {
 	// object, would be accepted as at that time, or the error that it would be
 	// refused with. It touches no key.
 	CheckPayload(payload []byte, at time.Time) (*Identity, error)
+}
+
+// Minter is an endpoint that issues tokens, and makes one without asking for a
+// password. It is what "caddy auth token --user" calls.
+type Minter interface {
+	// Mint returns a token of the user with this ID, as the endpoint would issue
+	// it, for the lifetime given; 0 means that of the endpoint. It is called
+	// without a running app: it starts the user store and the keys itself, and
+	// does not look at revocation.
+	Mint(ctx caddy.Context, userID string, lifetime time.Duration) (string, error)
 }
 
 // Source is a place in a request where a credential may stand. Exactly one of

@@ -47,7 +47,7 @@ http://:PORT {
 }`
 
 // Beside the running Caddy, or without one, the command says what each jwt of
-// the configuration makes of a token, and touches nothing.
+// the configuration makes of a token, and opens no store.
 func TestInspectAsksTheConfiguration(t *testing.T) {
 	set, err := os.ReadFile("testdata/jwks.json")
 	if err != nil {
@@ -96,8 +96,8 @@ func TestInspectAsksTheConfiguration(t *testing.T) {
 	if out, err := inspect(nobody); err == nil || !strings.Contains(out, "refused, bad_signature") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if _, err := os.Stat(filepath.Join(home, "caddy", "auth")); !os.IsNotExist(err) {
-		t.Errorf("it made the store's folder: %v", err)
+	if _, err := os.Stat(filepath.Join(home, "caddy", "auth", "revocations.db")); !os.IsNotExist(err) {
+		t.Errorf("it opened the store: %v", err)
 	}
 	if out, err := caddyCommand(t, app, "auth", "inspect", "--config", "caddytest/testdata/empty.json"); err == nil || !strings.Contains(out, "there is no jwt in the configuration") {
 		t.Errorf("%v\n%s", err, out)
@@ -109,4 +109,44 @@ func TestInspectAsksTheConfiguration(t *testing.T) {
 	if out, err := caddyCommand(t, app, "auth", "inspect", "--config", bad); err == nil || !strings.Contains(out, "Error: --config: ") || !strings.Contains(out, ":3") {
 		t.Errorf("%v\n%s", err, out)
 	}
+}
+
+// A token for a user of the configuration, made beside the running Caddy whose
+// store it cannot open, is what the log-in would issue.
+func TestTokenOfAUserOfTheConfiguration(t *testing.T) {
+	p, file, _, url := startRevoking(t)
+	mintFor := func(args ...string) (string, error) {
+		t.Helper()
+		return caddyCommandIn(t, p.home, append([]string{"auth", "token", "--config", file}, args...)...)
+	}
+	out, err := mintFor("--user", "7")
+	if err != nil || strings.Count(out, "\n") != 1 {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	token := strings.TrimSpace(out)
+	want(t, 200, alicesPage, url, bearer(token))
+	if out, err := runCaddy(t, p.home, token, "auth", "inspect", "--config", file); err != nil || !strings.Contains(out, "accepted, user 7 of https://app.example.com, revoked by "+jtiOf(t, token)) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	parsed, err := jwt.Parse(token, func(*jwt.Token) (any, error) { return []byte(hmacSecret), nil }, jwt.WithAudience("my-app"), jwt.WithIssuer("https://app.example.com"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if claims := parsed.Claims.(jwt.MapClaims); claims["username"] != "alice" || claims["is_staff"] != true || claims["permissions"] == nil {
+		t.Errorf("%v", claims)
+	}
+	if out, err := mintFor("--user", "7", "--expires-in", "30d"); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := mintFor("--user", "8"); err == nil || !strings.Contains(out, `Error: there is no user with the ID "8" who may sign in`) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := mintFor("--user", "7", "--for", "kiosk"); err == nil || !strings.Contains(out, `no auth_token for "kiosk"`) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	// what was revoked since stays revoked
+	if out, err := caddyCommand(t, token, "auth", "revoke", "--address", p.Admin, "--token-file", "-"); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	want(t, 401, "", url, bearer(token))
 }

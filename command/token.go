@@ -29,16 +29,24 @@ type tokenFlags struct {
 	superuser bool
 	claims    []string
 	jsons     []string
+	config    configFlags
+	user      string
+	endpoint  string
 }
 
 func tokenCommand() *cobra.Command { return newTokenCommand(clock.Clock{}) }
 
 func newTokenCommand(now clock.Clock) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "token (--secret-file <file|-> | --private-key-file <file>) --sub <user> [flags]",
+		Use:   "token (--secret-file <file|-> | --private-key-file <file>) --sub <user> [flags] | --config <file> --user <id>",
 		Short: "Makes a JSON Web Token",
 		Long: `
 Makes a token that a jwt with the same key accepts, and prints it.
+
+With --config and --user, it is one of a user of the configuration, as auth_token
+would issue it: with its key, issuer, audience and claims, and what the user store
+says of the user now. No password is asked: whoever reads the key can make any
+token.
 
 The secret file is read as {file.*} of a Caddyfile reads it: one line feed at its
 end is not part of the secret, and "base64:" or "hex:" at its beginning says how
@@ -47,6 +55,7 @@ the rest is encoded. "-" is standard input. A private key is PEM or a JWK.
 Every token has the claims iat, exp and jti.`,
 		Example: `  caddy auth token --secret-file secret.txt --sub alice
   caddy auth token --private-key-file key.pem --sub alice --permission reports.read
+  caddy auth token --config Caddyfile --user alice
   vault read … | caddy auth token --secret-file - --sub ci --expires-in 5m`,
 	}
 	var f tokenFlags
@@ -64,7 +73,13 @@ Every token has the claims iat, exp and jti.`,
 	flags.BoolVar(&f.superuser, "superuser", false, "Set is_superuser")
 	flags.StringArrayVar(&f.claims, "claim", nil, "A further claim as name=text; may be repeated")
 	flags.StringArrayVar(&f.jsons, "claim-json", nil, "A further claim as name=JSON, for numbers, lists and objects; may be repeated")
+	f.config.add(cmd, "The configuration whose user it is")
+	flags.StringVar(&f.user, "user", "", "With --config: the ID of the user, which is the subject of the token")
+	flags.StringVar(&f.endpoint, "for", "", "With --config: the auth_token with this \"for\" (default the first)")
 	prepare(cmd, func(cmd *cobra.Command, _ []string) error {
+		if flags.Changed("config") || flags.Changed("user") || flags.Changed("for") {
+			return f.mint(cmd)
+		}
 		claims, err := f.payload(now.Now())
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ package revocation
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -344,4 +345,32 @@ func TestLookUpAllocatesNothing(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What the admin API shows of millions comes in pages, in the order of the list.
+func TestStoresShowPages(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, s store, h *hand) {
+		t.Helper()
+		for i := range 25 {
+			revoke(t, s, token(jti(i)), noon.Add(time.Hour))
+		}
+		revokeUser(t, s, auth.UserRef{Issuer: "x", ID: "1"}, noon, noon.Add(2*time.Hour))
+		pager := s.(auth.RevocationPager)
+		want, err := s.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, count, err := pager.Page(t.Context(), auth.Revocation{}, 10)
+		if err != nil || count != 26 || !slices.Equal(first, want[:10]) {
+			t.Errorf("%d of %d, error %v", len(first), count, err)
+		}
+		if rest, _, err := pager.Page(t.Context(), want[10], 100); err != nil || !slices.Equal(rest, want[10:]) {
+			t.Errorf("%d, error %v", len(rest), err)
+		}
+		h.move(time.Hour)
+		if left, count, err := pager.Page(t.Context(), auth.Revocation{}, 100); err != nil || count != 1 || len(left) != 1 || left[0].User.ID != "1" {
+			t.Errorf("after most ended: %v of %d, error %v", left, count, err)
+		}
+	})
 }

@@ -1,0 +1,73 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package issuer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddybolt/caddy-bolt/auth"
+)
+
+// starter is a user store or a jwt that opens files or connections before it is
+// used.
+type starter interface {
+	Start(context.Context) error
+}
+
+// Mint implements auth.Minter.
+func (t *Token) Mint(ctx caddy.Context, userID string, lifetime time.Duration) (string, error) {
+	if t.users == nil {
+		return "", errors.New("auth_token has no user store")
+	}
+	if lifetime == 0 {
+		lifetime = time.Duration(t.ExpiresIn)
+	}
+	if err := checkExpiresIn(lifetime); err != nil {
+		return "", err
+	}
+	for _, needed := range []any{t.users, t.signer} {
+		if s, ok := needed.(starter); ok {
+			if err := s.Start(ctx); err != nil {
+				return "", err
+			}
+		}
+	}
+	user, err := t.users.Load(ctx, auth.UserRef{Issuer: t.signer.Issuer(), ID: userID})
+	switch {
+	case errors.Is(err, auth.ErrUserNotFound):
+		return "", fmt.Errorf("there is no user with the ID %q who may sign in", userID)
+	case err != nil:
+		return "", fmt.Errorf("loading the user: %w", err)
+	}
+	if err := checkUser(user); err != nil {
+		return "", err
+	}
+	// Claims that are made of a request come out empty: there is none.
+	r, err := http.NewRequestWithContext(context.WithValue(ctx, caddy.ReplacerCtxKey, caddy.NewReplacer()), http.MethodPost, "/", nil)
+	if err != nil {
+		return "", err
+	}
+	s := stamp{id: identify(), issued: t.clock.Now().Truncate(time.Second), lifetime: lifetime}
+	payload, err := t.payload(r, user, s)
+	if err != nil {
+		return "", err
+	}
+	if err := t.checkPayload(payload, user, s, s.issued); err != nil {
+		return "", fmt.Errorf("the jwt would refuse the token: %w", err)
+	}
+	token, err := t.signer.Sign(ctx, payload)
+	if err != nil {
+		return "", fmt.Errorf("signing: %w", err)
+	}
+	return token, nil
+}
+
+// Interface guards
+var _ auth.Minter = (*Token)(nil)
