@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -367,4 +368,90 @@ http://localhost:PORT {
 		want(t, 200, "1 <"+email+">", "http://localhost:"+port+"/", bearer(python(t, createToken, hmacSecret, "1", "ann", "false", "false")))
 		p.stop()
 	}
+}
+
+const pooledSite = `
+{
+	auth {
+		secret {env.DJANGO_SECRET_KEY}
+		basic
+		users sql {env.DJANGO_DATABASE} {
+			verify_query "SELECT id, username, password FROM people WHERE username = $1"
+			load_query "SELECT id, username, email FROM people WHERE id::text = $1"
+			timeout TIMEOUT
+			max_connections 1
+		}
+	}
+}
+
+http://localhost:PORT {
+	auth
+	respond "MARK {http.auth.user.email}"
+}
+`
+
+// A reload that changes nothing of the store opens no connection, one that is
+// rejected closes none, and one that changes it leaves none behind.
+func TestConnectionsOfTheUserStoreOutliveReloads(t *testing.T) {
+	server := testservers.PostgreSQL(t)
+	dsn := server.DSN(server.NewDatabase(t))
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, statement := range []string{
+		"CREATE TABLE people (id int, username text, password text, email text)",
+		"INSERT INTO people VALUES (1, 'ann', '$2a$04$syvzuIKACw.aR2A5r.BgROf50wIuG8XzM/2EspkG9Pk4btu0OgSIa', 'ann@example.com')",
+	} {
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	proxy := testservers.NewProxy(t, server.Port)
+	t.Setenv("DJANGO_SECRET_KEY", hmacSecret)
+	t.Setenv("DJANGO_DATABASE", strings.Replace(dsn, ":"+server.Port, ":"+proxy.Port, 1))
+	port := freePort(t)
+	site := func(mark, timeout string) string {
+		return strings.NewReplacer("PORT", port, "MARK", mark, "TIMEOUT", timeout).Replace(pooledSite)
+	}
+	p := start(t, site("one", "20s"), port)
+	url := "http://localhost:" + port
+	ann := "Authorization: Basic YW5uOmNvcnJlY3QgaG9yc2U="
+	want(t, 200, "one ann@example.com", url, ann)
+	for i := range 5 {
+		mark := string(rune('a' + i))
+		if status := p.reload(site(mark, "20s")); status != 200 {
+			t.Fatalf("reload: %d\n%s", status, p.log)
+		}
+		want(t, 200, mark+" ann@example.com", url, ann)
+		broken := strings.Replace(site("rejected", "20s"), "basic", "basic\n\t\tjwt {\n\t\t\tsecret short\n\t\t}", 1)
+		if status := p.reload(broken); status < 400 {
+			t.Fatalf("the broken one: %d", status)
+		}
+		want(t, 200, mark+" ann@example.com", url, ann)
+	}
+	if n := proxy.Accepted(); n != 1 {
+		t.Errorf("%d connections were opened", n)
+	}
+	before := p.goroutines()
+	for i := range 5 {
+		if status := p.reload(site("other", strconv.Itoa(21+i)+"s")); status != 200 {
+			t.Fatalf("reload: %d\n%s", status, p.log)
+		}
+		want(t, 200, "other ann@example.com", url, ann)
+	}
+	if n := proxy.Accepted(); n != 6 {
+		t.Errorf("%d connections were opened for 6 configurations", n)
+	}
+	var after, open int
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()").Scan(&open); err != nil {
+			t.Fatal(err)
+		}
+		if after = p.goroutines(); after <= before+3 && open == 1 {
+			return
+		}
+	}
+	t.Errorf("%d goroutines before, %d after; %d connections are open", before, after, open)
 }

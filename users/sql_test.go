@@ -131,6 +131,7 @@ func TestSQLConfigurationErrors(t *testing.T) {
 		{"parameter twice", django("mysql://a:hunter2@localhost/b?sslmode=disable&sslmode=disable"), `dsn: parameter "sslmode" is empty or given twice`},
 		{"unknown sslmode", django("mysql://a:hunter2@localhost/b?sslmode=prefer"), "dsn: sslmode is none of disable, require, verify-full"},
 		{"unknown sslmode of PostgreSQL", django("postgres://a:hunter2@localhost/b?sslmode=on"), "dsn: sslmode is none of allow, disable, prefer, require, verify-ca, verify-full"},
+		{"values in the text", django("postgres://a:hunter2@localhost/b?default_query_exec_mode=simple_protocol"), "dsn: default_query_exec_mode is none of cache_statement, cache_describe, describe_exec, exec"},
 		{"certificate missing", django("postgres://a:hunter2@localhost/b?sslrootcert=/nonexistent"), "dsn: sslrootcert: no such file or directory"},
 		{"certificate empty", django("mysql://a:hunter2@db.example.com/b?sslrootcert=" + empty), "dsn: sslrootcert: no certificate in it"},
 		{"certificate empty, PostgreSQL", django("postgres://a:hunter2@db.example.com/b?sslrootcert=" + empty), "dsn: PostgreSQL does not take it: check host, port and the files and options of TLS"},

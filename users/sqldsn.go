@@ -48,6 +48,7 @@ var (
 		"sslcert", "sslkey", "sslmode", "sslpassword", "sslrootcert", "sslsni", "target_session_attrs",
 	}
 	mysqlParameters = []string{"socket", "sslcert", "sslkey", "sslmode", "sslrootcert"}
+	queryModes      = []string{"cache_statement", "cache_describe", "describe_exec", "exec"} // all but the one that writes values into the text
 	mysqlModes      = []string{"disable", "require", "verify-full"}
 	postgresModes   = []string{"allow", "disable", "prefer", "require", "verify-ca", "verify-full"}
 )
@@ -194,6 +195,9 @@ func parametersOf(u *url.URL, d dialect) (url.Values, error) {
 		}
 		if len(values) != 1 || values[0] == "" {
 			return nil, fmt.Errorf("dsn: parameter %q is empty or given twice", name)
+		}
+		if name == "default_query_exec_mode" && !slices.Contains(queryModes, values[0]) {
+			return nil, fmt.Errorf("dsn: default_query_exec_mode is none of %s", strings.Join(queryModes, ", "))
 		}
 	}
 	return parameters, nil
