@@ -58,7 +58,11 @@ func (t *Token) deliver(w http.ResponseWriter, r *http.Request, in *call, g *gra
 	case form && f != nil && f.status != http.StatusForbidden:
 		return redirect(w, failed(own, t.nextOf(r, in), f.code))
 	case form && g != nil:
-		return redirect(w, t.nextOf(r, in))
+		next := t.nextOf(r, in)
+		if r.URL.Query().Has("error") && !strings.Contains(next, "#") {
+			next += "#" // or the browser would keep the fragment of the failure
+		}
+		return redirect(w, next)
 	case f != nil:
 		return f.write(w)
 	default:

@@ -240,6 +240,11 @@ func TestBrowserIsSentBackToTheForm(t *testing.T) {
 	e.people.err = errors.New("down")
 	wentTo(t, serve(e, browserAt(t, page, rightForm)),
 		"/auth/login?error=temporarily_unavailable&next=%2Freports%3Fpage%3D2#temporarily_unavailable")
+	// From there to the page that was asked for, without the fragment.
+	e.people.err = nil
+	wentTo(t, serve(e, browserAt(t, page+"&error=invalid_grant", rightForm)), "/reports?page=2#")
+	wentTo(t, serve(e, browserAt(t, page+"&error=invalid_grant", rightForm+"&next=/x%23y")), "/x#y")
+	e.people.err = errors.New("down")
 	// Attack: the path of the endpoint itself is an address elsewhere.
 	r := browserAt(t, "https://app.example//evil.example/auth/login", rightForm)
 	if w := serve(e, r); w.Code != http.StatusServiceUnavailable || w.Header().Get("Location") != "" {
