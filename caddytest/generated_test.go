@@ -276,6 +276,10 @@ func TestGeneratedKeysAreSharedAndRotated(t *testing.T) {
 	nodes[1] = startIn(t, t.TempDir(), nodes[1].cmd.Args[3], urls[1][strings.LastIndexByte(urls[1], ':')+1:])
 	accepted(second)
 
+	inspected, err := caddyCommand(t, second, "auth", "inspect", "--adapter", "caddyfile", "--config", nodes[0].cmd.Args[3])
+	if err != nil || !strings.Contains(inspected, "accepted") || strings.Contains(inspected, "refused") {
+		t.Errorf("%v\n%s", err, inspected)
+	}
 	out, err := caddyCommand(t, "", "auth", "keys", "--address", nodes[0].Admin)
 	if err != nil || !strings.Contains(out, "storage:auth/generated_key.json  1 ") {
 		t.Errorf("%v\n%s", err, out)

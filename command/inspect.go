@@ -147,8 +147,8 @@ func (f *configFlags) blocks() ([]block, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--config: %s: %w", at.path, err)
 		}
-		if s, ok := mod.(interface{ Start(context.Context) error }); ok {
-			if err := s.Start(config.ctx); err != nil {
+		if s, ok := mod.(interface{ Look(context.Context) error }); ok {
+			if err := s.Look(config.ctx); err != nil {
 				return nil, fmt.Errorf("--config: %s: %w", at.path, err)
 			}
 		}

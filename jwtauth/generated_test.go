@@ -323,6 +323,31 @@ func TestBeforeTheStartItIsUndecided(t *testing.T) {
 	}
 }
 
+// Who only looks makes no key, rotates none and leaves no lock.
+func TestLookingWritesNothing(t *testing.T) {
+	t.Parallel()
+	d, h := newDisk(), newHands()
+	curious := newNode(t, d, h, &JWT{Rotate: rotateOf(time.Hour)})
+	if err := curious.Look(t.Context()); err == nil || !strings.Contains(err.Error(), `generated_key: storage: "`+storedAt+`" is not there`) {
+		t.Errorf("without a key: %v", err)
+	}
+	token := startNode(t, d, h, &JWT{}).mustToken(20 * time.Hour)
+	h.move(10 * time.Hour) // the rotation of the curious is due
+	curious.mount.set(false, true)
+	before := d.writes()
+	if err := curious.Look(t.Context()); err != nil {
+		t.Error(err)
+	}
+	wantAccepted(t, curious.JWT, token)
+	if d.writes() != before {
+		t.Error("it wrote")
+	}
+	curious.mount.set(true, true)
+	if err := curious.Look(t.Context()); !strings.Contains(fmt.Sprint(err), errDisk.Error()) {
+		t.Errorf("without a storage: %v", err)
+	}
+}
+
 // A reload has the keys before it starts, and the cache is still good.
 func TestReloadKeepsTheGeneratedKey(t *testing.T) {
 	t.Parallel()

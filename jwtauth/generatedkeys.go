@@ -126,6 +126,30 @@ func (j *JWT) Start(ctx context.Context) error {
 	return nil
 }
 
+// Look is Start for those who only look, such as "caddy auth inspect": it writes
+// nothing into the storage, where a file of another user would be in Caddy's way,
+// and makes no key.
+func (j *JWT) Look(ctx context.Context) error {
+	if j.generated != nil {
+		if err := j.generated.generated.look(ctx, j.storage); err != nil {
+			return fmt.Errorf("generated_key: %w", err)
+		}
+	}
+	if j.remote == nil {
+		return nil
+	}
+	if c, ok := ctx.(caddy.Context); ok {
+		j.remote.remote.use(unwritten{c.Storage()})
+	}
+	j.remote.remote.begin() //nolint:contextcheck // it outlives the configuration
+	return nil
+}
+
+// unwritten is a storage that forgets what it is given.
+type unwritten struct{ storage }
+
+func (unwritten) Store(context.Context, string, []byte) error { return nil }
+
 // loaded reports whether there are keys.
 func (s *generatedKeys) loaded() bool { return s.generated.current.Load() != nil }
 
