@@ -180,6 +180,29 @@ func (s *Set) EachOf(i int, f func(Entry)) {
 	})
 }
 
+// Entries returns the entries of an ID, whatever their issuers, ended ones
+// included.
+func (s *Set) Entries(k Kind, id string) []Entry {
+	var list []Entry
+	if k == User {
+		s.users.eachOfPart(id, func(user auth.UserRef, c cutoff) {
+			if user.ID == id {
+				list = append(list, Entry{Kind: k, ID: id, Issuer: user.Issuer, Cutoff: c.issuedBefore, Until: c.until})
+			}
+		})
+		return list
+	}
+	n := s.names(k)
+	if m, ok := n.first.get(id, id); ok {
+		list = append(list, Entry{Kind: k, ID: id, Issuer: m.name(), Until: m.until})
+	}
+	more, _ := n.more.get(id, id)
+	for _, m := range more {
+		list = append(list, Entry{Kind: k, ID: id, Issuer: m.name(), Until: m.until})
+	}
+	return list
+}
+
 // Sweep calls remove with what ended until now, in batches of a bounded size.
 func (s *Set) Sweep(now int64, remove func([]Entry) error) error {
 	for i := range Shards {

@@ -94,7 +94,15 @@ func (p *part[K, V]) shrink() {
 // eachOf calls f with the keys of one part, of which there are as many as
 // Shards. Readers go on meanwhile; f must not call the table.
 func (t *table[K, V]) eachOf(i int, f func(K, V)) {
-	p := &t.parts[i]
+	t.parts[i].each(f)
+}
+
+// eachOfPart calls f with the keys that may hold this ID.
+func (t *table[K, V]) eachOfPart(id string, f func(K, V)) {
+	t.part(id).each(f)
+}
+
+func (p *part[K, V]) each(f func(K, V)) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	for k, v := range p.m {

@@ -1,0 +1,64 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package replica
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// How long the node waits after a connection failed. With the bound on
+// connecting it uses a server that came back within five seconds.
+const (
+	shortestPause = 50 * time.Millisecond
+	longestPause  = time.Second
+)
+
+// keep connects, and connects again: it is the one goroutine that asks for a
+// server that is down.
+func (n *Node) keep() {
+	pause := shortestPause
+	for {
+		served, err := n.serve(n.context)
+		if n.context.Err() != nil {
+			return
+		}
+		n.outage.failed(err)
+		if served {
+			pause = shortestPause
+		}
+		timer := time.NewTimer(pause + rand.N(pause)/2) //nolint:gosec // nodes must not come all at once; nothing to guess
+		select {
+		case <-timer.C:
+		case <-n.stop:
+			timer.Stop()
+			return
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// serve lives through one session. It reports whether the copy was filled.
+func (n *Node) serve(ctx context.Context) (served bool, err error) {
+	connecting, done := context.WithTimeout(ctx, Timeout)
+	session, err := n.Source.Connect(connecting)
+	done()
+	if err != nil {
+		return false, err
+	}
+	defer session.Close()
+	lacks, err := n.load(func(add func(Record)) error { return session.Load(ctx, add) })
+	if err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var writer sync.WaitGroup
+	writer.Go(func() { n.serveWrites(ctx, session, lacks) })
+	err = session.Follow(ctx, n)
+	cancel()
+	writer.Wait()
+	return true, err
+}
