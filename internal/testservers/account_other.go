@@ -5,8 +5,13 @@
 
 package testservers
 
-import "os/exec"
+import (
+	"errors"
+	"os/exec"
+)
 
 func giveTo(string, string) error { return nil }
 
 func become(*exec.Cmd, string) {}
+
+func pause(int, bool) error { return errors.ErrUnsupported }

@@ -42,3 +42,11 @@ func become(cmd *exec.Cmd, account string) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 	}
 }
+
+// pause stops a process, or lets it go on.
+func pause(pid int, stop bool) error {
+	if stop {
+		return syscall.Kill(pid, syscall.SIGSTOP)
+	}
+	return syscall.Kill(pid, syscall.SIGCONT)
+}
