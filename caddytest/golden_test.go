@@ -19,6 +19,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/caddybolt/caddy-bolt"
+	_ "github.com/caddybolt/caddy-bolt/revocation/redis"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")

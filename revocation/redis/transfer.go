@@ -1,0 +1,394 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package redis
+
+import (
+	"context"
+	"crypto/sha1" //nolint:gosec // it is how Redis names scripts
+	"encoding/hex"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/redis/rueidis"
+
+	"github.com/caddybolt/caddy-bolt/internal/replica"
+	"github.com/caddybolt/caddy-bolt/internal/revoked"
+)
+
+const (
+	// scanCount is how many keys the server looks at in one step of loading.
+	scanCount = "5000"
+
+	// readBatch is how many keys are read together.
+	readBatch = 5000
+
+	// maxHops bounds how often a cluster may send a command elsewhere.
+	maxHops = 3
+)
+
+// command is one that has a key.
+type command struct {
+	link    *link
+	key     string
+	args    []string // without the key, which follows that at keyAt
+	keyAt   int
+	program script // if it runs one
+}
+
+// Load implements replica.Session.
+func (s *session) Load(ctx context.Context, add func(replica.Record)) error {
+	for _, l := range s.links {
+		if err := l.load(ctx, add); err != nil {
+			return fmt.Errorf("reading from %s: %w", l.address, err)
+		}
+	}
+	return nil
+}
+
+// load reads all keys of one master. The server looks for names, reads what
+// they hold, and this node takes it in, all at the same time.
+func (l *link) load(ctx context.Context, add func(replica.Record)) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	type part struct {
+		names  []string
+		values []*string
+	}
+	found, read := make(chan []string, 1), make(chan part, 1)
+	var working sync.WaitGroup
+	defer working.Wait()
+	defer cancel(nil)
+	working.Go(func() {
+		defer close(found)
+		if err := l.scan(ctx, found); err != nil {
+			cancel(err)
+		}
+	})
+	working.Go(func() {
+		defer close(read)
+		for names := range found {
+			step, done := context.WithTimeout(ctx, replica.Timeout)
+			values, err := l.session.values(step, l, names)
+			done()
+			if err != nil {
+				cancel(err)
+				return
+			}
+			select {
+			case read <- part{names: names, values: values}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	for p := range read {
+		step, done := context.WithTimeout(ctx, replica.Timeout)
+		err := l.session.interpret(step, l, p.names, p.values, func(_ revoked.Kind, _ string, records []replica.Record) {
+			for _, r := range records {
+				add(r)
+			}
+		})
+		done()
+		if err != nil {
+			return err
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// scan sends the names of all keys.
+func (l *link) scan(ctx context.Context, found chan<- []string) error {
+	keys := l.session.source.keys
+	for cursor := "0"; ; {
+		step, done := context.WithTimeout(ctx, replica.Timeout)
+		entry, err := l.client.Do(step, l.client.B().Arbitrary("SCAN", cursor, "MATCH", keys.pattern(), "COUNT", scanCount).Build()).AsScanEntry()
+		done()
+		if err != nil {
+			return err
+		}
+		names := entry.Elements[:0]
+		for _, name := range entry.Elements {
+			if _, _, ok := keys.parse(name); ok {
+				names = append(names, name)
+			}
+		}
+		if len(names) > 0 {
+			select {
+			case found <- names:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if entry.Cursor == 0 {
+			return nil
+		}
+		cursor = strconv.FormatUint(entry.Cursor, 10)
+	}
+}
+
+// read reads keys that changed, and tells the node.
+func (s *session) read(ctx context.Context, n *replica.Node, changed map[string]*link) error {
+	byLink := make(map[*link][]string)
+	for name, l := range changed {
+		if _, _, ok := s.source.keys.parse(name); ok {
+			byLink[l] = append(byLink[l], name)
+		}
+	}
+	for l, names := range byLink {
+		for len(names) > 0 {
+			batch := names[:min(len(names), readBatch)]
+			names = names[len(batch):]
+			step, cancel := context.WithTimeout(ctx, replica.Timeout)
+			err := s.readKeys(step, l, batch, n.ObserveID)
+			cancel()
+			if err != nil {
+				return fmt.Errorf("reading from %s: %w", l.address, err)
+			}
+		}
+	}
+	return nil
+}
+
+// readKeys calls f with what keys hold, as seen by one master.
+func (s *session) readKeys(ctx context.Context, l *link, names []string, f func(revoked.Kind, string, []replica.Record)) error {
+	if len(names) == 0 {
+		return nil
+	}
+	values, err := s.values(ctx, l, names)
+	if err != nil {
+		return err
+	}
+	return s.interpret(ctx, l, names, values, f)
+}
+
+// interpret calls f with what the values mean.
+func (s *session) interpret(ctx context.Context, l *link, names []string, values []*string, f func(revoked.Kind, string, []replica.Record)) error {
+	var foreign []command
+	for i, name := range names {
+		kind, id, _ := s.source.keys.parse(name)
+		if values[i] == nil {
+			f(kind, id, nil)
+			continue
+		}
+		records, own := parseValue(kind, id, *values[i])
+		if own {
+			f(kind, id, live(records, s.now()))
+			continue
+		}
+		// Somebody else's. It counts for every issuer, for as long as the key
+		// lives. Of a user it says nothing.
+		if kind != revoked.User {
+			foreign = append(foreign, command{link: l, key: name, args: []string{"PTTL"}})
+		}
+	}
+	ttls, err := s.do(ctx, foreign)
+	if err != nil {
+		return err
+	}
+	for i, c := range foreign {
+		kind, id, _ := s.source.keys.parse(c.key)
+		ttl, err := ttls[i].AsInt64()
+		if err != nil {
+			return err
+		}
+		r := replica.Record{Entry: revoked.Entry{Kind: kind, ID: id, Until: math.MaxInt64}}
+		switch {
+		case ttl == -2: // it ended meanwhile
+			f(kind, id, nil)
+			continue
+		case ttl >= 0 && ttl < never:
+			r.Until = s.now() + (ttl+1)*millisecond
+		}
+		f(kind, id, []replica.Record{r})
+	}
+	return nil
+}
+
+// live leaves out what has ended: beside it, the key holds something that has not.
+func live(records []replica.Record, now int64) []replica.Record {
+	list := records[:0]
+	for _, r := range records {
+		if r.Until > now {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// values returns what keys hold; nil for those that are not there.
+func (s *session) values(ctx context.Context, l *link, names []string) ([]*string, error) {
+	values := make([]*string, len(names))
+	if !s.source.cluster {
+		replies, err := l.client.Do(ctx, l.client.B().Mget().Key(names...).Build()).ToArray()
+		if err != nil {
+			return nil, err
+		}
+		for i, reply := range replies {
+			if text, err := reply.ToString(); err == nil {
+				values[i] = &text
+			}
+		}
+		return values, nil
+	}
+	list := make([]command, len(names))
+	for i, name := range names {
+		list[i] = command{link: l, key: name, args: []string{"GET"}}
+	}
+	replies, err := s.do(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	for i, reply := range replies {
+		text, err := reply.ToString()
+		switch {
+		case err == nil:
+			values[i] = &text
+		case rueidis.IsRedisNil(err), strings.HasPrefix(err.Error(), "WRONGTYPE"):
+		default:
+			return nil, err
+		}
+	}
+	return values, nil
+}
+
+// do runs commands, those of one master in one go. What the cluster sends
+// elsewhere is sent there. An error of a command is in its result; one that is
+// returned is of the connection.
+func (s *session) do(ctx context.Context, list []command) ([]rueidis.RedisResult, error) {
+	results := make([]rueidis.RedisResult, len(list))
+	open := make([]int, 0, len(list))
+	asking := make(map[int]bool)
+	for i := range list {
+		open = append(open, i)
+	}
+	for hop := 0; len(open) > 0; hop++ {
+		byLink := make(map[*link][]int)
+		for _, i := range open {
+			byLink[list[i].link] = append(byLink[list[i].link], i)
+		}
+		open = nil
+		for l, indexes := range byLink {
+			var commands rueidis.Commands
+			var at []int
+			for _, i := range indexes {
+				if asking[i] {
+					commands = append(commands, l.client.B().Asking().Build())
+				}
+				at = append(at, len(commands))
+				commands = append(commands, list[i].build(l))
+			}
+			replies := l.client.DoMulti(ctx, commands...)
+			for n, i := range indexes {
+				results[i] = replies[at[n]]
+				err := results[i].Error()
+				if err == nil || rueidis.IsRedisNil(err) {
+					continue
+				}
+				e, ok := rueidis.IsRedisErr(err)
+				if !ok {
+					return nil, err
+				}
+				to, ask := s.redirect(e)
+				if to == nil || hop >= maxHops {
+					continue
+				}
+				list[i].link, asking[i] = to, ask
+				open = append(open, i)
+			}
+		}
+	}
+	return results, nil
+}
+
+// redirect returns where a cluster sends a command. A server that the session
+// has no connection to means that the session is out of date.
+func (s *session) redirect(e *rueidis.RedisError) (to *link, ask bool) {
+	address, moved := e.IsMoved()
+	if !moved {
+		if address, ask = e.IsAsk(); !ask {
+			return nil, false
+		}
+	}
+	for _, l := range s.links {
+		if l.address == address {
+			return l, ask
+		}
+	}
+	s.end()
+	return nil, false
+}
+
+func (c command) build(l *link) rueidis.Completed {
+	b := l.client.B().Arbitrary(c.args[:c.keyAt+1]...).Keys(c.key)
+	return b.Args(c.args[c.keyAt+1:]...).Build()
+}
+
+func (s *session) now() int64 { return revoked.Nanoseconds(s.source.clock.Now()) }
+
+// Write implements replica.Session.
+func (s *session) Write(ctx context.Context, changes []replica.Change) []error {
+	errs := make([]error, len(changes))
+	list := make([]command, len(changes))
+	now := s.now()
+	for i, c := range changes {
+		list[i] = s.script(change, s.source.keys.of(c.Entry), arguments(c, now)...)
+	}
+	results, err := s.run(ctx, list)
+	for i := range changes {
+		if err != nil {
+			errs[i] = err
+		} else {
+			errs[i] = results[i].Error()
+		}
+	}
+	return errs
+}
+
+// script is a program that the server runs on one key.
+type script struct{ text, sum string }
+
+func newScript(text string) script {
+	sum := sha1.Sum([]byte(text)) //nolint:gosec // it is how Redis names scripts
+	return script{text: text, sum: hex.EncodeToString(sum[:])}
+}
+
+var change = newScript(changeScript)
+
+// script returns the command that runs a script which the server knows.
+func (s *session) script(program script, key string, args ...string) command {
+	return command{link: s.link(key), key: key, program: program, args: append([]string{"EVALSHA", program.sum, "1"}, args...), keyAt: 2}
+}
+
+// run runs scripts. A server that does not know one gets its text.
+func (s *session) run(ctx context.Context, list []command) ([]rueidis.RedisResult, error) {
+	results, err := s.do(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	var again []command
+	var indexes []int
+	for i, r := range results {
+		if e, ok := rueidis.IsRedisErr(r.Error()); ok && e.IsNoScript() {
+			c := list[i] //nolint:gosec // do returns a result for each
+			c.args = slices.Clone(c.args)
+			c.args[0], c.args[1] = "EVAL", c.program.text
+			again, indexes = append(again, c), append(indexes, i)
+		}
+	}
+	if len(again) == 0 {
+		return results, nil
+	}
+	late, err := s.do(ctx, again)
+	if err != nil {
+		return nil, err
+	}
+	for n, r := range late {
+		results[indexes[n]] = r
+	}
+	return results, nil
+}
