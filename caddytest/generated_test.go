@@ -276,7 +276,21 @@ func TestGeneratedKeysAreSharedAndRotated(t *testing.T) {
 	nodes[1] = startIn(t, t.TempDir(), nodes[1].cmd.Args[3], urls[1][strings.LastIndexByte(urls[1], ':')+1:])
 	accepted(second)
 
-	inspected, err := caddyCommand(t, second, "auth", "inspect", "--adapter", "caddyfile", "--config", nodes[0].cmd.Args[3])
+	config := []string{"--adapter", "caddyfile", "--config", nodes[0].cmd.Args[3]}
+	before, _ := stored.read()
+	minted, err := caddyCommand(t, "", append([]string{"auth", "token", "--user", "alice"}, config...)...)
+	if err != nil {
+		t.Errorf("%v\n%s", err, minted)
+	} else {
+		accepted(strings.TrimSpace(minted))
+	}
+	if out, err := caddyCommand(t, "", append([]string{"auth", "token", "--user", "alice", "--expires-in", "90d"}, config...)...); err == nil || !strings.Contains(out, "is for a running Caddy to make") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if after, _ := stored.read(); string(after) != string(before) {
+		t.Error("a command wrote into the storage")
+	}
+	inspected, err := caddyCommand(t, second, append([]string{"auth", "inspect"}, config...)...)
 	if err != nil || !strings.Contains(inspected, "accepted") || strings.Contains(inspected, "refused") {
 		t.Errorf("%v\n%s", err, inspected)
 	}

@@ -21,6 +21,24 @@ type starter interface {
 	Start(context.Context) error
 }
 
+// looker is a jwt that can be used without writing into Caddy's storage, where
+// the files of whoever runs a command would be in Caddy's way.
+type looker interface {
+	Look(context.Context) error
+}
+
+// begin makes ready what a running app would have started.
+func begin(ctx context.Context, needed any) error {
+	switch s := needed.(type) {
+	case looker:
+		return s.Look(ctx)
+	case starter:
+		return s.Start(ctx)
+	default:
+		return nil
+	}
+}
+
 // Mint implements auth.Minter.
 func (t *Token) Mint(ctx caddy.Context, userID string, lifetime time.Duration) (string, error) {
 	if t.users == nil {
@@ -33,10 +51,8 @@ func (t *Token) Mint(ctx caddy.Context, userID string, lifetime time.Duration) (
 		return "", err
 	}
 	for _, needed := range []any{t.users, t.signer} {
-		if s, ok := needed.(starter); ok {
-			if err := s.Start(ctx); err != nil {
-				return "", err
-			}
+		if err := begin(ctx, needed); err != nil {
+			return "", err
 		}
 	}
 	user, err := t.users.Load(ctx, auth.UserRef{Issuer: t.signer.Issuer(), ID: userID})

@@ -339,6 +339,10 @@ func TestLookingWritesNothing(t *testing.T) {
 		t.Error(err)
 	}
 	wantAccepted(t, curious.JWT, token)
+	wantAccepted(t, curious.JWT, curious.mustToken(20*time.Hour))
+	if token, err := curious.token(48 * time.Hour); token != "" || err == nil || !strings.Contains(err.Error(), "is for a running Caddy to make") {
+		t.Errorf("%q, %v", token, err)
+	}
 	if d.writes() != before {
 		t.Error("it wrote")
 	}

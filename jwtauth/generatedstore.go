@@ -44,6 +44,7 @@ type generated struct {
 	// asking has room for one: whoever of this process asks the storage. It is not
 	// a mutex, since a request that waits for it may end.
 	asking  chan struct{}
+	looking bool      // and never writing
 	failing bool      // said already
 	tried   time.Time // when somebody who signs last asked the storage in vain
 
@@ -124,6 +125,7 @@ func (g *generated) open(ctx context.Context, store keyStorage) error {
 	if err != nil {
 		return err
 	}
+	g.looking = false
 	g.begun.Do(func() { go g.run() })
 	return nil
 }
@@ -137,6 +139,7 @@ func (g *generated) look(ctx context.Context, store keyStorage) error {
 		return err
 	}
 	defer g.end()
+	g.looking = true
 	if err := g.read(ctx); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("storage: %q is not there: Caddy makes it when it starts", g.key())
 	} else if err != nil {
@@ -326,6 +329,9 @@ func (g *generated) signer(ctx context.Context, expires time.Time) (*generatedKe
 	if g.current.Load() == nil {
 		return nil, errors.New("the generated key is not loaded yet")
 	}
+	if g.looking {
+		return nil, errOnlyLooking
+	}
 	now := g.now()
 	if pause := now.Sub(g.tried); pause >= 0 && pause < failPause {
 		return nil, errKeyStorage
@@ -345,6 +351,10 @@ func (g *generated) signer(ctx context.Context, expires time.Time) (*generatedKe
 	}
 	return nil, err
 }
+
+// errOnlyLooking: the key would have to be kept for longer, which its storage is
+// not told by those who only look.
+var errOnlyLooking = fmt.Errorf("a token of a generated key that is valid for more than %s is for a running Caddy to make: it keeps the key for so long", slack)
 
 // errKeyStorage: whether other nodes would accept the token is not known.
 var errKeyStorage = errors.New("the storage of the generated key could not be asked")
