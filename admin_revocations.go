@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,6 +42,13 @@ type revocationJSON struct {
 	Issuer       *string    `json:"issuer,omitempty"`
 	IssuedBefore *time.Time `json:"issued_before,omitempty"`
 	Until        *time.Time `json:"until,omitempty"`
+}
+
+// listJSON is a list of entries as the admin API shows it.
+type listJSON struct {
+	Count       int              `json:"count"`
+	Revocations []revocationJSON `json:"revocations"`
+	Next        string           `json:"next,omitempty"`
 }
 
 // shown returns the entry for the admin API. The issuer of a token or session
@@ -99,9 +107,12 @@ func (a *App) checkRevocation() error {
 
 // listRevocations shows a page.
 func (a *App) listRevocations(w http.ResponseWriter, r *http.Request) error {
-	query, err := checkQuery(r, "limit", "from")
+	query, err := checkQuery(r, "limit", "from", "jti", "sid", "user", "issuer")
 	if err != nil {
 		return err
+	}
+	if query.Has("jti") || query.Has("sid") || query.Has("user") || query.Has("issuer") {
+		return a.showRevocation(w, r, query)
 	}
 	limit := defaultPage
 	if text := query.Get("limit"); query.Has("limit") {
@@ -123,17 +134,36 @@ func (a *App) listRevocations(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return storeError(w, "the revocations cannot be listed", err)
 	}
-	answer := struct {
-		Count       int              `json:"count"`
-		Revocations []revocationJSON `json:"revocations"`
-		Next        string           `json:"next,omitempty"`
-	}{Count: count, Revocations: make([]revocationJSON, 0, min(limit, len(list)))}
+	answer := listJSON{Count: count, Revocations: make([]revocationJSON, 0, min(limit, len(list)))}
 	for i, entry := range list {
 		if i == limit {
 			answer.Next = cursor(entry)
 			break
 		}
 		answer.Revocations = append(answer.Revocations, shown(entry))
+	}
+	return writeAdmin(w, answer)
+}
+
+// showRevocation shows the entries of one token, session or user: those of the
+// issuer in the query, or of all.
+func (a *App) showRevocation(w http.ResponseWriter, r *http.Request, query url.Values) error {
+	if query.Has("limit") || query.Has("from") {
+		return badRequest("\"limit\" and \"from\" do not go with what is looked for")
+	}
+	entry, err := entryIn(query)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), adminTimeout)
+	defer cancel()
+	found, err := findRevocations(ctx, a.revocation, entry, query)
+	if err != nil {
+		return storeError(w, "the revocations cannot be listed", err)
+	}
+	answer := listJSON{Count: len(found), Revocations: make([]revocationJSON, 0, len(found))}
+	for _, e := range found {
+		answer.Revocations = append(answer.Revocations, shown(e))
 	}
 	return writeAdmin(w, answer)
 }

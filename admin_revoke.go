@@ -114,8 +114,8 @@ func (a *App) forgetByQuery(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	entry := auth.Revocation{ID: query.Get("jti"), SessionID: query.Get("sid"), User: auth.UserRef{ID: query.Get("user")}}
-	if err := namesOne(entry.ID, entry.SessionID, entry.User.ID); err != nil {
+	entry, err := entryIn(query)
+	if err != nil {
 		return err
 	}
 	if entry.User.ID != "" && !query.Has("issuer") {
@@ -131,8 +131,8 @@ func (a *App) forgetByQuery(w http.ResponseWriter, r *http.Request) error {
 // forget removes the entry of the issuer in the query; without one, those of
 // every issuer.
 func (a *App) forget(w http.ResponseWriter, r *http.Request, entry auth.Revocation, query url.Values) error {
-	if len(entry.ID) > maxName || len(entry.SessionID) > maxName || len(entry.User.ID) > maxName {
-		return badRequest(fmt.Sprintf("what to forget is longer than %d bytes", maxName))
+	if err := checkLength(entry); err != nil {
+		return err
 	}
 	lister, ok := a.revocation.(auth.RevocationLister)
 	if !ok {
@@ -140,41 +140,56 @@ func (a *App) forget(w http.ResponseWriter, r *http.Request, entry auth.Revocati
 	}
 	ctx, cancel := writing(r)
 	defer cancel()
-	found, err := findRevocations(ctx, lister, entry)
+	found, err := findRevocations(ctx, lister, entry, query)
 	if err != nil {
 		return storeError(w, "the revocations cannot be listed", err)
 	}
-	removed := 0
+	if len(found) == 0 {
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("it is not revoked")}
+	}
 	for _, e := range found {
-		if query.Has("issuer") && e.User.Issuer != query.Get("issuer") {
-			continue
-		}
 		if err := lister.Unrevoke(ctx, auth.TokenRef{ID: e.ID, SessionID: e.SessionID, User: e.User}); err != nil {
 			return storeError(w, "the revocation could not be removed", err)
 		}
-		removed++
-	}
-	if removed == 0 {
-		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("it is not revoked")}
 	}
 	return writeAdmin(w, struct {
 		Removed int `json:"removed"`
-	}{removed})
+	}{len(found)})
 }
 
-// findRevocations returns the entries of that ID, of every issuer.
-func findRevocations(ctx context.Context, store auth.RevocationLister, entry auth.Revocation) ([]auth.Revocation, error) {
-	same := func(r auth.Revocation) bool {
-		return r.ID == entry.ID && r.SessionID == entry.SessionID && r.User.ID == entry.User.ID
+// entryIn returns what the query names.
+func entryIn(query url.Values) (auth.Revocation, error) {
+	entry := auth.Revocation{ID: query.Get("jti"), SessionID: query.Get("sid"), User: auth.UserRef{ID: query.Get("user")}}
+	if err := namesOne(entry.ID, entry.SessionID, entry.User.ID); err != nil {
+		return entry, err
 	}
+	return entry, checkLength(entry)
+}
+
+func checkLength(entry auth.Revocation) error {
+	if len(entry.ID)+len(entry.SessionID)+len(entry.User.ID) > maxName {
+		return badRequest(fmt.Sprintf("an ID is longer than %d bytes", maxName))
+	}
+	return nil
+}
+
+// findRevocations returns the entries of that ID, of the issuer in the query or
+// of every one.
+func findRevocations(ctx context.Context, store auth.RevocationStore, entry auth.Revocation, query url.Values) ([]auth.Revocation, error) {
 	list, _, err := listPage(ctx, store, entry, maxPage)
 	if err != nil {
 		return nil, err
 	}
-	if i := slices.IndexFunc(list, func(r auth.Revocation) bool { return !same(r) }); i >= 0 {
-		list = list[:i]
+	var found []auth.Revocation
+	for _, e := range list {
+		if e.ID != entry.ID || e.SessionID != entry.SessionID || e.User.ID != entry.User.ID {
+			break // they are sorted
+		}
+		if !query.Has("issuer") || e.User.Issuer == query.Get("issuer") {
+			found = append(found, e)
+		}
 	}
-	return list, nil
+	return found, nil
 }
 
 // writing returns the context of a change, which goes on when the client hangs

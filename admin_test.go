@@ -363,6 +363,32 @@ func TestAdminForgetsByPathAndByQuery(t *testing.T) {
 	}
 }
 
+func TestAdminShowsWhetherSomethingIsRevoked(t *testing.T) {
+	t.Parallel()
+	l := new(ledger)
+	for _, issuer := range []string{"", "x"} {
+		_ = l.Revoke(t.Context(), auth.TokenRef{ID: "a", User: auth.UserRef{Issuer: issuer}}, inAnHour())
+		_ = l.RevokeUser(t.Context(), auth.UserRef{ID: "a", Issuer: issuer}, inAnHour(), inAnHour())
+	}
+	_ = l.Revoke(t.Context(), auth.TokenRef{ID: "ab"}, inAnHour())
+	_ = l.Revoke(t.Context(), auth.TokenRef{SessionID: "s"}, inAnHour())
+	a := &App{revocation: l}
+	for query, want := range map[string]float64{
+		"jti=a": 2, "jti=a&issuer=x": 1, "jti=a&issuer=": 1, "jti=a&issuer=y": 0, "jti=b": 0, "jti=s": 0,
+		"sid=s": 1, "sid=a": 0, "user=a": 2, "user=a&issuer=x": 1, "user=ab": 0,
+	} {
+		status, answer, sentence := admin(t, a, http.MethodGet, "/auth/revocations?"+query, "")
+		if status != 200 || answer["count"] != want || len(answer["revocations"].([]any)) != int(want) {
+			t.Errorf("%s: %d %s %v, want %v", query, status, sentence, answer, want)
+		}
+	}
+	for _, bad := range []string{"jti=", "issuer=x", "jti=a&sid=s", "jti=a&limit=1", "jti=a&from=x", "jti=" + longText(maxName)} {
+		if status, _, _ := admin(t, a, http.MethodGet, "/auth/revocations?"+bad, ""); status != 400 {
+			t.Errorf("%.40s: %d", bad, status)
+		}
+	}
+}
+
 func longText(n int) string { return strings.Repeat("a", n+1) }
 
 func TestAdminSaysWhatIsMissing(t *testing.T) {

@@ -144,9 +144,32 @@ func TestTokenOfAUserOfTheConfiguration(t *testing.T) {
 	if out, err := mintFor("--user", "7", "--for", "kiosk"); err == nil || !strings.Contains(out, `no auth_token for "kiosk"`) {
 		t.Errorf("%v\n%s", err, out)
 	}
+	inspectThere := func() (string, error) {
+		t.Helper()
+		return runCaddy(t, p.home, token, "auth", "inspect", "--config", file, "--address", p.Admin)
+	}
+	if out, err := inspectThere(); err != nil || !strings.Contains(out, "accepted, user 7") {
+		t.Errorf("%v\n%s", err, out)
+	}
 	// what was revoked since stays revoked
 	if out, err := caddyCommand(t, token, "auth", "revoke", "--address", p.Admin, "--token-file", "-"); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 	want(t, 401, "", url, bearer(token))
+	if out, err := inspectThere(); err == nil || !strings.Contains(out, "refused, token_revoked: its token was revoked, user 7") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	for _, args := range [][]string{{jtiOf(t, token), "--undo"}, {"--user", "7"}} {
+		if out, err := caddyCommand(t, "", append([]string{"auth", "revoke", "--address", p.Admin}, args...)...); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
+	want(t, 401, "", url, bearer(token))
+	if out, err := inspectThere(); err == nil || !strings.Contains(out, "refused, token_revoked: all tokens of its user were revoked until ") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	p.stop()
+	if out, err := inspectThere(); err == nil || !strings.Contains(out, "asking whether the token was revoked") {
+		t.Errorf("%v\n%s", err, out)
+	}
 }

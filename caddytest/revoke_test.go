@@ -272,3 +272,41 @@ func TestTheCommandLineRevokes(t *testing.T) {
 		t.Errorf("without a Caddy: %v %s", err, out)
 	}
 }
+
+// What an operator revokes gets no new tokens either: a refresh token of the
+// session, or of the user, is refused, here and after a restart.
+func TestARevocationEndsRefreshTokens(t *testing.T) {
+	setPassword(t)
+	port := freePort(t)
+	site := "http://127.0.0.1:" + port
+	endpoint := site + "/auth/token"
+	file := sessionFile(t, port, "reports.read")
+	p := startFile(t, file, port)
+	first, second, third := logsIn(t, endpoint), logsIn(t, endpoint), logsIn(t, endpoint)
+	parsed, err := jwt.Parse(first.Access, func(*jwt.Token) (any, error) { return []byte(hmacSecret), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	sid, _ := parsed.Claims.(jwt.MapClaims)["sid"].(string)
+	revoke := func(args ...string) {
+		t.Helper()
+		if out, err := caddyCommand(t, "", append([]string{"auth", "revoke", "--address", p.Admin}, args...)...); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
+	revoke("--sid", sid)
+	refusesRefresh(t, endpoint, first.Refresh)
+	want(t, 401, "", site, bearer(first.Access))
+	second = refreshes(t, endpoint, second.Refresh) // the control
+	want(t, 200, "7 reports.read false", site, bearer(second.Access))
+
+	revoke("--user", "7")
+	refusesRefresh(t, endpoint, second.Refresh)
+	p.stop()
+	p = startIn(t, p.home, file, port)
+	refusesRefresh(t, endpoint, third.Refresh)
+	want(t, 401, "", site, bearer(third.Access))
+	last := refreshes(t, endpoint, logsIn(t, endpoint).Refresh) // the control
+	want(t, 200, "7 reports.read false", site, bearer(last.Access))
+	p.stop()
+}

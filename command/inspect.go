@@ -29,6 +29,7 @@ type inspectFlags struct {
 	tokenFile string
 	config    configFlags
 	key       checkFlags
+	address   string
 	asJSON    bool
 }
 
@@ -44,12 +45,13 @@ a file or, by default, from standard input. It is not printed itself.
 
 With --config, each jwt of that configuration says what it makes of the token, as
 it would say to a request; with a key, a jwt with this key does. The words are
-those of {http.auth.error}. Revocation is not looked at: the store belongs to the
-running Caddy, which "caddy auth revoke --list" asks.
+those of {http.auth.error}. Whether the token was revoked, the running Caddy knows
+alone: --address asks its admin API.
 
 The exit status is 0 when a jwt accepts the token, or when none was asked, 1 when
 none accepts it, 2 when the command line is wrong.`,
 		Example: `  caddy auth inspect --config Caddyfile --token-file token.txt
+  caddy auth inspect --config Caddyfile --address localhost:2019 < token.txt
   caddy auth inspect --secret-file secret.txt --token-file token.txt
   xclip -o | caddy auth inspect`,
 	}
@@ -58,9 +60,10 @@ none accepts it, 2 when the command line is wrong.`,
 	flags.StringVar(&f.tokenFile, "token-file", "-", "The file that holds the token; - is standard input")
 	f.config.add(cmd, "The configuration whose jwt blocks are asked")
 	f.key.add(cmd)
+	flags.StringVar(&f.address, "address", "", "The address of the admin API of a running Caddy, such as localhost:2019, to ask whether the token was revoked")
 	flags.BoolVar(&f.asJSON, "json", false, "Print JSON, for programs")
 	prepare(cmd, func(cmd *cobra.Command, _ []string) error {
-		for _, flag := range []string{"token-file", "config", "secret-file", "public-key", "jwks-file"} {
+		for _, flag := range []string{"token-file", "config", "secret-file", "public-key", "jwks-file", "address"} {
 			if flags.Changed(flag) && flags.Lookup(flag).Value.String() == "" {
 				return usage("--%s is empty", flag) // a variable that is not set must not verify nothing
 			}
@@ -76,6 +79,9 @@ func (f *inspectFlags) run(cmd *cobra.Command, now time.Time) error {
 	}
 	if f.tokenFile == "-" && f.key.secretFile == "-" {
 		return usage("the token and the secret cannot both come from standard input: give --token-file")
+	}
+	if f.address != "" && !f.key.given() && f.config.file == "" {
+		return usage("--address goes with a key or --config")
 	}
 	if err := f.key.check(); err != nil {
 		return err
@@ -98,7 +104,12 @@ func (f *inspectFlags) run(cmd *cobra.Command, now time.Time) error {
 	verdicts := make([]verdict, 0, len(blocks))
 	accepted := false
 	for _, b := range blocks {
-		v := b.judge(cmd.Context(), token.text)
+		v, id := b.judge(cmd.Context(), token.text)
+		if id != nil && f.address != "" {
+			if err := f.askRevoked(&v, id); err != nil {
+				return err
+			}
+		}
 		accepted = accepted || v.Accepted
 		verdicts = append(verdicts, v)
 	}
@@ -115,6 +126,19 @@ func (f *inspectFlags) run(cmd *cobra.Command, now time.Time) error {
 	default:
 		return fmt.Errorf("the token is accepted by none of %d jwt", len(blocks))
 	}
+}
+
+// askRevoked turns the verdict if the token was revoked.
+func (f *inspectFlags) askRevoked(v *verdict, id *auth.Identity) error {
+	admin := adminFlags{address: f.address}
+	why, err := admin.revokedBy(id)
+	if err != nil {
+		return fmt.Errorf("asking whether the token was revoked: %w", err)
+	}
+	if why != "" {
+		v.Accepted, v.Reason, v.Detail = false, string(auth.ReasonTokenRevoked), why
+	}
+	return nil
 }
 
 // block is a jwt that is asked.
@@ -169,13 +193,13 @@ func (f *configFlags) blocks() ([]block, error) {
 }
 
 // judge asks the jwt as a request would that brings the token where it looks
-// first.
-func (b block) judge(ctx context.Context, token string) verdict {
+// first. The identity is nil unless it accepts.
+func (b block) judge(ctx context.Context, token string) (verdict, *auth.Identity) {
 	v := verdict{JWT: b.name}
 	r, err := requestWith(ctx, b.Authenticator, token)
 	if err != nil {
 		v.Detail = err.Error()
-		return v
+		return v, nil
 	}
 	id, err := b.Authenticate(r)
 	for deadline := time.Now().Add(fetchWait); auth.ReasonOf(err) == auth.ReasonKeysUnavailable && time.Now().Before(deadline); {
@@ -186,10 +210,10 @@ func (b block) judge(ctx context.Context, token string) verdict {
 		v.Reason = string(auth.ReasonOf(err))
 		v.Detail = strings.TrimPrefix(strings.TrimPrefix(err.Error(), v.Reason), ": ")
 		v.User = auth.CandidateOf(err)
-		return v
+		return v, nil
 	}
 	v.Accepted, v.User, v.Issuer, v.TokenID = true, id.ID, id.Issuer, id.TokenID
-	return v
+	return v, id
 }
 
 // requestWith returns a request with the token.

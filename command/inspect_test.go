@@ -210,3 +210,47 @@ func TestInspectCommandLinesThatAreWrong(t *testing.T) {
 		}
 	}
 }
+
+// What a running Caddy says of the token's ID, of its session and of its user.
+func TestInspectAsksWhetherTheTokenWasRevoked(t *testing.T) {
+	t.Parallel()
+	secret := file(t, testSecret)
+	iat := time.Now().Add(-time.Minute).Truncate(time.Second)
+	token := signed(t, jwt.MapClaims{"sub": "7", "iss": "x", "jti": "j", "sid": "s", "iat": iat.Unix(), "exp": later()})
+	none := `{"count":0,"revocations":[]}`
+	one := func(entry string) string { return `{"count":1,"revocations":[` + entry + `]}` }
+	cut := func(issuer string, at time.Time) string {
+		return one(`{"user":"7","issuer":"` + issuer + `","issued_before":"` + at.Format(time.RFC3339) + `"}`)
+	}
+	for name, c := range map[string]struct {
+		answers []string
+		code    int
+		says    string
+	}{
+		"nothing":                 {[]string{none, none, none}, 0, "accepted, user 7"},
+		"its jti":                 {[]string{one(`{"jti":"j"}`)}, 1, "refused, token_revoked: its token was revoked, user 7"},
+		"its jti at its issuer":   {[]string{one(`{"jti":"j","issuer":"x"}`)}, 1, "token_revoked"},
+		"its jti at another":      {[]string{one(`{"jti":"j","issuer":"y"}`), none, none}, 0, "accepted"},
+		"its session":             {[]string{none, one(`{"sid":"s"}`)}, 1, "its session was revoked"},
+		"its user":                {[]string{none, none, cut("x", iat)}, 1, "all tokens of its user were revoked until " + iat.Format(time.RFC3339)},
+		"its user, before":        {[]string{none, none, cut("x", iat.Add(-time.Second))}, 0, "accepted"},
+		"its user's name at home": {[]string{none, none, cut("", time.Now())}, 0, "accepted"},
+		"nobody who knows":        {[]string{"<html>"}, 1, "does not answer as a Caddy with caddy-bolt"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFakeAdmin(t, 200, c.answers...)
+			r := runInspect(t, token, "--secret-file", secret, "--address", strings.TrimPrefix(f.URL, "http://"))
+			if r.code != c.code || !strings.Contains(r.out+r.err, c.says) || len(f.asked) != len(c.answers) || f.asked[0] != "GET /auth/revocations?jti=j" {
+				t.Errorf("%+v, asked %q, want %q", r, f.asked, c.says)
+			}
+		})
+	}
+	down := newFakeAdmin(t, 503, `{"error":"the revocations cannot be listed"}`)
+	if r := runInspect(t, token, "--secret-file", secret, "--address", strings.TrimPrefix(down.URL, "http://")); r.code != 1 || !strings.Contains(r.err, "asking whether the token was revoked: the revocations cannot be listed") {
+		t.Errorf("%+v", r)
+	}
+	if r := runInspect(t, token, "--address", "localhost:2019"); r.code != 2 || !strings.Contains(r.err, "--address goes with a key or --config") {
+		t.Errorf("%+v", r)
+	}
+}

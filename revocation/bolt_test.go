@@ -649,6 +649,9 @@ func TestAMillionRevokedTokensAreReadInTwoSeconds(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes 150 MB")
 	}
+	if underRace {
+		t.Skip("slow under the race detector")
+	}
 	path := boltPath(t)
 	f := newBoltFile(path, clock.Clock{})
 	s := revoked.New()
