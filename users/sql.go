@@ -16,6 +16,7 @@ import (
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/internal/clock"
 	"github.com/caddybolt/caddy-bolt/internal/passhash"
+	"github.com/caddybolt/caddy-bolt/internal/sqldsn"
 	"github.com/caddybolt/caddy-bolt/internal/text"
 )
 
@@ -121,18 +122,18 @@ func (s *SQL) Provision(ctx caddy.Context) error {
 	if err := s.checkChoice(); err != nil {
 		return err
 	}
-	dsn, err := expandDSN(s.DSN)
+	dsn, err := sqldsn.Expand(s.DSN)
 	if err != nil {
 		return err
 	}
-	if showsPassword(s.DSN) {
+	if sqldsn.ShowsPassword(s.DSN) {
 		s.logger.Warn("option dsn holds the password itself, which Caddy's admin API, autosave file and debug log show: use {env.NAME} or {file./path} in its place")
 	}
-	target, err := newTarget(dsn, s.timeout())
+	target, err := sqldsn.New(dsn, s.timeout())
 	if err != nil {
 		return err
 	}
-	statements, err := s.statements(target.dialect)
+	statements, err := s.statements(target.Dialect)
 	if err != nil {
 		return err
 	}

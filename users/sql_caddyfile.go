@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/caddybolt/caddy-bolt/internal/module"
+	"github.com/caddybolt/caddy-bolt/internal/sqldsn"
 )
 
 // UnmarshalCaddyfile parses
@@ -33,9 +34,9 @@ func (s *SQL) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.Err("users sql takes one argument, the database: postgres://user@host/database or mysql://user@host/database")
 	}
 	s.DSN = args[0]
-	dialect, err := dialectOf(s.DSN)
+	dialect, err := sqldsn.DialectOf(s.DSN)
 	if err == nil && !strings.Contains(s.DSN, "{") { // what a placeholder stands for is seen when Caddy starts
-		_, _, _, err = readDSN(s.DSN)
+		_, _, _, err = sqldsn.Read(s.DSN)
 	}
 	if err != nil {
 		return d.WrapErr(err)

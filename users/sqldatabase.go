@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/internal/passhash"
+	"github.com/caddybolt/caddy-bolt/internal/sqldsn"
 	"github.com/caddybolt/caddy-bolt/internal/text"
 )
 
@@ -45,9 +46,9 @@ type database struct {
 	health     health
 }
 
-func newDatabase(t *target, s statements, timeout time.Duration, connections int) *database {
+func newDatabase(t *sqldsn.Target, s statements, timeout time.Duration, connections int) *database {
 	d := &database{
-		db: sql.OpenDB(t.connector), dialect: t.dialect, timeout: timeout,
+		db: sql.OpenDB(t.Connector), dialect: t.Dialect, timeout: timeout,
 		statements: s, decoys: newDecoys(),
 	}
 	d.db.SetMaxOpenConns(connections)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/auth/authtest"
+	"github.com/caddybolt/caddy-bolt/internal/sqldsn"
 	"github.com/caddybolt/caddy-bolt/internal/testservers"
 )
 
@@ -43,11 +44,11 @@ const patience = caddy.Duration(time.Minute)
 // execute runs statements, each in the words of the dialect.
 func execute(tb testing.TB, dsn string, statements ...string) {
 	tb.Helper()
-	target, err := newTarget(dsn, time.Minute)
+	target, err := sqldsn.New(dsn, time.Minute)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	db := sql.OpenDB(target.connector)
+	db := sql.OpenDB(target.Connector)
 	defer db.Close()
 	for _, statement := range statements {
 		if _, err := db.ExecContext(tb.Context(), statement); err != nil {
@@ -448,7 +449,7 @@ func TestEveryModeOfAskingWorks(t *testing.T) {
 	t.Parallel()
 	d := sharedDjango(t, makers[0])
 	alice := d.users["alice"]
-	for _, mode := range queryModes {
+	for _, mode := range sqldsn.QueryModes {
 		s := sqlStore(t, &SQL{DSN: d.dsn + "&default_query_exec_mode=" + mode, Schema: "django"})
 		u, err := s.Verify(t.Context(), "alice", alice.Password)
 		if err != nil || u.ID != alice.ID || len(u.Permissions.Words()) != 3 || u.Fields["email"] != alice.Email {

@@ -1,7 +1,9 @@
 // Copyright 2026 The caddy-bolt Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package users
+// Package sqldsn reads the DSNs of the stores over a database: postgres://… and
+// mysql://….
+package sqldsn
 
 import (
 	"crypto/tls"
@@ -24,13 +26,13 @@ import (
 	"github.com/caddybolt/caddy-bolt/internal/watched"
 )
 
-// dialect is whose SQL a database speaks.
-type dialect int
+// Dialect is whose SQL a database speaks.
+type Dialect int
 
 const (
-	unknownDialect dialect = iota // it stands in a placeholder
-	postgresql
-	mysqlDialect
+	Unknown Dialect = iota // it stands in a placeholder
+	PostgreSQL
+	MySQL
 )
 
 // Errors of a DSN. None quotes it: a password may stand anywhere in what was
@@ -48,29 +50,29 @@ var (
 		"sslcert", "sslkey", "sslmode", "sslpassword", "sslrootcert", "sslsni", "target_session_attrs",
 	}
 	mysqlParameters = []string{"socket", "sslcert", "sslkey", "sslmode", "sslrootcert"}
-	queryModes      = []string{"cache_statement", "cache_describe", "describe_exec", "exec"} // all but the one that writes values into the text
+	QueryModes      = []string{"cache_statement", "cache_describe", "describe_exec", "exec"} // all but the one that writes values into the text
 	mysqlModes      = []string{"disable", "require", "verify-full"}
 	postgresModes   = []string{"allow", "disable", "prefer", "require", "verify-ca", "verify-full"}
 )
 
-// dialectOf looks at the scheme alone, which is all that can be known before
+// DialectOf looks at the scheme alone, which is all that can be known before
 // placeholders are replaced.
-func dialectOf(dsn string) (dialect, error) {
+func DialectOf(dsn string) (Dialect, error) {
 	switch scheme, _, ok := strings.Cut(dsn, "://"); {
 	case strings.HasPrefix(dsn, "{"):
-		return unknownDialect, nil
+		return Unknown, nil
 	case ok && (scheme == "postgres" || scheme == "postgresql"):
-		return postgresql, nil
+		return PostgreSQL, nil
 	case ok && (scheme == "mysql" || scheme == "mariadb"):
-		return mysqlDialect, nil
+		return MySQL, nil
 	default:
-		return unknownDialect, errScheme
+		return Unknown, errScheme
 	}
 }
 
-// expandDSN replaces placeholders. What stands for a user or a password may be
+// Expand replaces placeholders. What stands for a user or a password may be
 // any text: it is written as a URL needs it.
-func expandDSN(dsn string) (string, error) {
+func Expand(dsn string) (string, error) {
 	var out strings.Builder
 	account := strings.LastIndexByte(authority(dsn), '@')
 	for rest, at := dsn, 0; rest != ""; {
@@ -120,8 +122,8 @@ func authority(dsn string) string {
 	return string(text)
 }
 
-// showsPassword reports whether the DSN holds the password itself.
-func showsPassword(dsn string) bool {
+// ShowsPassword reports whether the DSN holds the password itself.
+func ShowsPassword(dsn string) bool {
 	text := authority(dsn)
 	account := strings.LastIndexByte(text, '@')
 	if account < 0 {
@@ -132,15 +134,15 @@ func showsPassword(dsn string) bool {
 	return ok && password != "" && !strings.HasPrefix(password, "{")
 }
 
-// target is a database to connect to.
-type target struct {
-	dialect   dialect
-	connector driver.Connector
+// Target is a database to connect to.
+type Target struct {
+	Dialect   Dialect
+	Connector driver.Connector
 }
 
-// newTarget reads a DSN whose placeholders were replaced. No server is asked.
-func newTarget(dsn string, timeout time.Duration) (*target, error) {
-	u, d, parameters, err := readDSN(dsn)
+// New reads a DSN whose placeholders were replaced. No server is asked.
+func New(dsn string, timeout time.Duration) (*Target, error) {
+	u, d, parameters, err := Read(dsn)
 	if err != nil {
 		return nil, err
 	}
@@ -148,23 +150,23 @@ func newTarget(dsn string, timeout time.Duration) (*target, error) {
 		return nil, err
 	}
 	u.RawQuery = parameters.Encode()
-	t := &target{dialect: d}
-	if d == postgresql {
-		t.connector, err = postgresConnector(u, timeout)
+	t := &Target{Dialect: d}
+	if d == PostgreSQL {
+		t.Connector, err = postgresConnector(u, timeout)
 	} else {
-		t.connector, err = mysqlConnector(u, parameters, timeout)
+		t.Connector, err = mysqlConnector(u, parameters, timeout)
 	}
 	return t, err
 }
 
-// readDSN says what is wrong with a DSN in itself.
-func readDSN(dsn string) (*url.URL, dialect, url.Values, error) {
-	d, err := dialectOf(dsn)
+// Read says what is wrong with a DSN in itself.
+func Read(dsn string) (*url.URL, Dialect, url.Values, error) {
+	d, err := DialectOf(dsn)
 	if err != nil {
 		return nil, d, nil, err
 	}
 	u, err := url.Parse(dsn)
-	if err != nil || d == unknownDialect || u.Opaque != "" || u.Fragment != "" {
+	if err != nil || d == Unknown || u.Opaque != "" || u.Fragment != "" {
 		return nil, d, nil, errDSNShape
 	}
 	if u.User.Username() == "" {
@@ -180,13 +182,13 @@ func readDSN(dsn string) (*url.URL, dialect, url.Values, error) {
 	return u, d, parameters, err
 }
 
-func parametersOf(u *url.URL, d dialect) (url.Values, error) {
+func parametersOf(u *url.URL, d Dialect) (url.Values, error) {
 	parameters, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
 		return nil, errDSNShape
 	}
 	known := postgresParameters
-	if d == mysqlDialect {
+	if d == MySQL {
 		known = mysqlParameters
 	}
 	for name, values := range parameters {
@@ -196,8 +198,8 @@ func parametersOf(u *url.URL, d dialect) (url.Values, error) {
 		if len(values) != 1 || values[0] == "" {
 			return nil, fmt.Errorf("dsn: parameter %q is empty or given twice", name)
 		}
-		if name == "default_query_exec_mode" && !slices.Contains(queryModes, values[0]) {
-			return nil, fmt.Errorf("dsn: default_query_exec_mode is none of %s", strings.Join(queryModes, ", "))
+		if name == "default_query_exec_mode" && !slices.Contains(QueryModes, values[0]) {
+			return nil, fmt.Errorf("dsn: default_query_exec_mode is none of %s", strings.Join(QueryModes, ", "))
 		}
 	}
 	return parameters, nil
@@ -206,15 +208,15 @@ func parametersOf(u *url.URL, d dialect) (url.Values, error) {
 // checkMode checks what says how the connection is protected, and makes it
 // verify-full where nothing is said and the connection leaves the machine: in
 // between stands whoever would like to be anybody.
-func checkMode(u *url.URL, d dialect, parameters url.Values) error {
+func checkMode(u *url.URL, d Dialect, parameters url.Values) error {
 	modes := postgresModes
-	if d == mysqlDialect {
+	if d == MySQL {
 		modes = mysqlModes
 	}
 	if mode := parameters.Get("sslmode"); mode == "" {
 		if !staysHere(u, parameters) {
 			parameters.Set("sslmode", "verify-full")
-		} else if d == mysqlDialect {
+		} else if d == MySQL {
 			parameters.Set("sslmode", "disable")
 		}
 	} else if !slices.Contains(modes, mode) {
