@@ -61,3 +61,33 @@ func TestExchangeStandsBehindAnAuth(t *testing.T) {
 		t.Errorf("in a named route: %v", err)
 	}
 }
+
+// In a block that Caddy sorts, the endpoint runs before the auth beside it: said
+// when the configuration is loaded. In route they run as written.
+func TestExchangeBeforeTheAuthOfItsBlockDoesNotLoad(t *testing.T) {
+	t.Parallel()
+	const exchange = "auth_token /exchange {\n\texchange\n}\n"
+	for name, c := range map[string]struct {
+		site string
+		bad  bool
+	}{
+		"beside it, in handle":      {"handle {\nauth\n" + exchange + "}", true},
+		"before it, in route":       {"route {\n" + exchange + "auth\n}", true},
+		"further in":                {"handle {\nhandle /a/* {\nauth\n" + exchange + "}\n}", true},
+		"before it, in route only":  {"route {\n" + exchange + "route {\nauth\n}\nauth\n}", true},
+		"behind it, in route":       {"route {\nauth\n" + exchange + "}", false},
+		"between two, in route":     {"route {\nauth /x\n" + exchange + "auth\n}", false},
+		"in handle, behind the one": {"auth\nhandle {\nauth\n" + exchange + "}", false},
+		"in route, behind handle":   {"route {\nauth\nhandle {\n" + exchange + "auth\n}\n}", false},
+		"without any":               {"handle {\n" + exchange + "}", false},
+	} {
+		config, err := adapt(t, "{\nauth {\nfake\nsecret \"a secret of this test, of 32 bytes and more\"\njwt\n}\n}\nhttp://app.example:80 {\n"+c.site+"\n}")
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		_, err = provision(t, config)
+		if (err != nil) != c.bad || err != nil && !strings.Contains(err.Error(), "write both into route, the auth first") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -20,6 +20,10 @@ const LocalIssuer = "local:"
 // subject begins with it is refused, so that no token can pass for a key.
 const APIKeyPrefix = "apikey:"
 
+// ExchangedPrefix begins the ID of who exchanged another credential for a token:
+// another issuer's user, an API key. No user of a store has such an ID.
+const ExchangedPrefix = "exchanged:"
+
 // Identity is who a request was proven to come from.
 //
 // An authenticator fills it in and gives it away: from then on it is immutable,

@@ -4,6 +4,7 @@
 package caddytest
 
 import (
+	"database/sql"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -293,4 +294,63 @@ func TestAPIKeysAreExchangedForTokensOfTheirOwn(t *testing.T) {
 		}
 	}
 	p.stop()
+}
+
+// Each refresh asks a real Django's tables: what somebody may do today is in the
+// new token, and who may not sign in any more gets none, not even when the
+// database was away or the account is opened again.
+func TestRefreshAsksDjangoAgain(t *testing.T) {
+	d := startDjango(t, `
+{
+	auth {
+		secret {env.DJANGO_SECRET_KEY}
+		jwt
+		users sql {env.DJANGO_DATABASE} {
+			schema django
+			timeout 20s
+		}
+	}
+}
+http://localhost:PORT {
+	auth_token /auth/token {
+		include permissions
+		refresh 30d
+	}
+	auth
+	respond "{http.auth.user.id} {http.auth.user.is_staff} {http.auth.user.is_superuser}"
+}`)
+	db, err := sql.Open("pgx", os.Getenv("DJANGO_DATABASE"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	alter := func(query string) {
+		t.Helper()
+		if _, err := db.ExecContext(t.Context(), query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	endpoint, alice := d.url+"/auth/token", d.users["alice"]
+	status, first := ask(t, endpoint, "username", "alice", "password", alice.Password)
+	if status != 200 {
+		t.Fatalf("%d %+v", status, first)
+	}
+	alter("UPDATE auth_user SET is_staff = false, is_superuser = true WHERE username = 'alice'")
+	second := refreshes(t, endpoint, first.Refresh)
+	want(t, 200, alice.ID+" false true", d.url, bearer(second.Access))
+
+	d.server.Stop()
+	if status, answer := ask(t, endpoint, "grant_type", "refresh_token", "refresh_token", second.Refresh); status != 503 || answer.Error != "temporarily_unavailable" {
+		t.Errorf("without the database: %d %+v", status, answer)
+	}
+	d.server.Start(t)
+	third := refreshes(t, endpoint, second.Refresh)
+
+	alter("UPDATE auth_user SET is_active = false WHERE username = 'alice'")
+	refusesRefresh(t, endpoint, third.Refresh)
+	alter("UPDATE auth_user SET is_active = true WHERE username = 'alice'")
+	refusesRefresh(t, endpoint, third.Refresh)
+	if status, _ := ask(t, endpoint, "username", "alice", "password", alice.Password); status != 200 {
+		t.Errorf("the control: %d", status)
+	}
 }

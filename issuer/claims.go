@@ -154,8 +154,8 @@ func checkUser(user *auth.User) error {
 		return errors.New("the user has no ID")
 	case strings.HasPrefix(user.ID, auth.APIKeyPrefix):
 		return fmt.Errorf("the user's ID begins with %q, which is kept for API keys", auth.APIKeyPrefix)
-	case strings.HasPrefix(user.ID, exchangedPrefix):
-		return fmt.Errorf("the user's ID begins with %q, which is kept for tokens that were exchanged", exchangedPrefix)
+	case strings.HasPrefix(user.ID, auth.ExchangedPrefix):
+		return fmt.Errorf("the user's ID begins with %q, which is kept for tokens that were exchanged", auth.ExchangedPrefix)
 	default:
 		return nil
 	}

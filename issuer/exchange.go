@@ -5,16 +5,18 @@ package issuer
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
 	"github.com/caddybolt/caddy-bolt/auth"
 )
-
-// exchangedPrefix begins the subject of every token that was exchanged for a
-// credential: no user of the store has such an ID, or gets a token.
-const exchangedPrefix = "exchanged:"
 
 var errNothingToExchange = &failure{
 	status: http.StatusUnauthorized, code: codeInvalidRequest, description: "nobody is signed in",
@@ -51,7 +53,7 @@ func (t *Token) exchange(r *http.Request) (*grant, error) {
 // and the ID there, so that neither another issuer's "1" nor a key's name is a
 // user of the store, or another issuer's user. Flags come with permissions alone.
 func (t *Token) userOf(id *auth.Identity) *auth.User {
-	subject := exchangedPrefix + issuerText.Replace(id.Issuer) + "|" + id.ID
+	subject := auth.ExchangedPrefix + issuerText.Replace(id.Issuer) + "|" + id.ID
 	user := &auth.User{
 		UserRef:  auth.UserRef{Issuer: t.signer.Issuer(), ID: subject},
 		Username: subject,
@@ -71,3 +73,51 @@ func (t *Token) userOf(id *auth.Identity) *auth.User {
 
 // issuerText writes an issuer so that it ends at the first "|".
 var issuerText = strings.NewReplacer("%", "%25", "|", "%7C")
+
+// checkPlace refuses an endpoint that runs before the auth of its own block, as
+// it does wherever Caddy sorts directives, and behind no other: it would never
+// issue anything.
+func checkPlace(ctx caddy.Context) error {
+	late := false // whether an auth comes after the endpoint in its block
+	innermost := true
+	for _, m := range slices.Backward(ctx.Modules()) {
+		block, ok := m.(*caddyhttp.Subroute)
+		if !ok {
+			continue
+		}
+		early, after := authsOf(block)
+		if early {
+			return nil
+		}
+		late = late || innermost && after
+		innermost = false
+	}
+	if late {
+		return errors.New("exchange issues a token for whom an auth has accepted, and auth_token runs before the auth of its block: write both into route, the auth first")
+	}
+	return nil
+}
+
+// authsOf reports whether an auth stands before the handler of the block that is
+// being provisioned, and whether one stands after it.
+func authsOf(block *caddyhttp.Subroute) (early, late bool) {
+	current := false // whether it was passed
+	for _, route := range block.Routes {
+		for _, h := range route.Handlers { // of a route that is provisioned
+			m, ok := h.(caddy.Module)
+			early = early || ok && m.CaddyModule().ID == "http.handlers.auth"
+		}
+		for _, raw := range route.HandlersRaw { // of the others
+			var handler struct {
+				Name string `json:"handler"`
+			}
+			switch _ = json.Unmarshal(raw, &handler); {
+			case handler.Name == "auth_token" || handler.Name == "subroute":
+				current = true
+			case handler.Name == "auth":
+				early, late = early || !current, late || current
+			}
+		}
+	}
+	return early, late
+}

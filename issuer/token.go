@@ -142,6 +142,11 @@ func (t *Token) Provision(ctx caddy.Context) error {
 	if t.signer, err = signer(services, t.For); err != nil {
 		return err
 	}
+	if t.Exchange {
+		if err := checkPlace(ctx); err != nil {
+			return err
+		}
+	}
 	t.services = services
 	if err := t.provisionSessions(); err != nil {
 		return err

@@ -62,6 +62,9 @@ func checkID(id string) error {
 	if strings.HasPrefix(id, auth.APIKeyPrefix) {
 		return fmt.Errorf("an ID that begins with %q is that of an API key", auth.APIKeyPrefix)
 	}
+	if strings.HasPrefix(id, auth.ExchangedPrefix) {
+		return fmt.Errorf("an ID that begins with %q is that of a token that was exchanged", auth.ExchangedPrefix)
+	}
 	if !text.IsPlain(id) {
 		return errors.New("the ID holds control characters or is not UTF-8")
 	}

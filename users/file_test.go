@@ -165,6 +165,7 @@ var badUsers = map[string]struct{ content, want string }{
 	"placeholder":              {`{"users":[{"username":"a","password":"{env.HASH}"}]}`, `users: position 0: user "a": password: not a password hash of a known format`},
 	"md5":                      {`{"users":[{"username":"a","password":"md5$x$0d7a5eb9a7f6a6e0a4d1a5c6b3f0a1b2"}]}`, `users: position 0: user "a": password: not a password hash of a known format`},
 	"dear hash":                {`{"users":[{"username":"a","password":"` + strings.Replace(hashDjango, "$1000$", "$1000000000$", 1) + `"}]}`, `users: position 0: user "a": password: pbkdf2_sha256 iterations are not between 1 and 10000000`},
+	"ID of an exchanged token": {`{"users":[{"username":"a","id":"exchanged:x|1"}]}`, `users: position 0: user "a": an ID that begins with "exchanged:" is that of a token that was exchanged`},
 	"ID of a key":              {`{"users":[{"username":"a","id":"apikey:ci"}]}`, `users: position 0: user "a": an ID that begins with "apikey:" is that of an API key`},
 	"permission with a blank":  {`{"users":[{"username":"a","permissions":["a b"]}]}`, `users: position 0: user "a": permissions: "a b" holds blanks or control characters`},
 	"field is the hash":        {`{"users":[{"username":"a","fields":{"x":"` + hashDjango + `"}}]}`, `users: position 0: user "a": fields: "x" is the hash of a password, which is never a field`},

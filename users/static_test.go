@@ -179,6 +179,7 @@ func TestStaticConfigurationErrors(t *testing.T) {
 		{"plain password", one(StaticUser{Username: "a", Password: "hunter2"}), `users: position 0: user "a": password: not a password hash of bcrypt or argon2id, as "caddy hash-password" prints`},
 		{"plain password with braces", one(StaticUser{Username: "a", Password: "hunt{er}2"}), `users: position 0: user "a": password: not a password hash of bcrypt or argon2id, as "caddy hash-password" prints`},
 		{"dear hash", one(StaticUser{Username: "a", Password: strings.Replace(hashA, "$05$", "$30$", 1)}), `users: position 0: user "a": password: bcrypt cost is not between 4 and 18`},
+		{"ID of an exchanged token", one(StaticUser{Username: "a", Password: hashA, ID: "exchanged:x|1"}), `users: position 0: user "a": an ID that begins with "exchanged:" is that of a token that was exchanged`},
 		{"ID of a key", one(StaticUser{Username: "a", Password: hashA, ID: "apikey:ci"}), `users: position 0: user "a": an ID that begins with "apikey:" is that of an API key`},
 		{"ID with a newline", one(StaticUser{Username: "a", Password: hashA, ID: "a\n"}), `users: position 0: user "a": the ID holds control characters or is not UTF-8`},
 		{"two words in a permission", one(StaticUser{Username: "a", Password: hashA, Permissions: []string{"a b"}}), `users: position 0: user "a": permissions: "a b" holds blanks or control characters`},
