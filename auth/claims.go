@@ -91,7 +91,7 @@ func (c Claims) Size() int { return cap(c.raw) }
 
 // Object returns all claims.
 func (c Claims) Object() Object {
-	v, err := decodeValue(jsontext.NewDecoder(bytes.NewReader(c.JSON())))
+	v, err := decodeValue(decoderOf(c.JSON()))
 	if err != nil {
 		return Object{}
 	}
@@ -115,7 +115,7 @@ func (c Claims) Lookup(path string) (any, bool) {
 	if text, ok := plainText(raw); ok { // what is asked for most
 		return string(text), true
 	}
-	v, err := decodeValue(jsontext.NewDecoder(bytes.NewReader(raw)))
+	v, err := decodeValue(decoderOf(raw))
 	if err != nil {
 		return nil, false
 	}
@@ -140,6 +140,10 @@ func (c Claims) Text(path string) (string, bool) {
 	s, ok := v.(string)
 	return s, ok
 }
+
+// decoderOf returns a decoder that reads where the text stands, without copying
+// it first.
+func decoderOf(raw []byte) *jsontext.Decoder { return jsontext.NewDecoder(bytes.NewBuffer(raw)) }
 
 // decodeValue reads one value.
 func decodeValue(dec *jsontext.Decoder) (any, error) {

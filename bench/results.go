@@ -16,8 +16,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // machine is where it was measured, and with what. It names no host.
@@ -32,18 +30,9 @@ type machine struct {
 
 // describe looks around.
 func (l *lab) describe(ctx context.Context) machine {
-	m := machine{Cores: runtime.NumCPU(), Pinned: pinned(), Versions: map[string]string{}}
+	m := machine{Cores: runtime.NumCPU(), Pinned: pinned, Kernel: kernel(), Memory: installedMemory(), Versions: map[string]string{}}
 	m.CPU = fieldOf("/proc/cpuinfo", "model name")
 	m.CPU = strings.TrimSpace(m.CPU + " family " + fieldOf("/proc/cpuinfo", "cpu family") + " model " + fieldOf("/proc/cpuinfo", "model"))
-	var name unix.Utsname
-	if err := unix.Uname(&name); err == nil {
-		release := unix.ByteSliceToString(name.Release[:])
-		m.Kernel = "Linux " + kernelVersion.FindString(release)
-	}
-	var info unix.Sysinfo_t
-	if err := unix.Sysinfo(&info); err == nil {
-		m.Memory = int64(info.Totalram) * int64(info.Unit)
-	}
 	if info, err := buildinfo.ReadFile(l.caddy); err == nil {
 		m.Versions["Go"] = strings.TrimPrefix(info.GoVersion, "go")
 		for _, dep := range info.Deps {
@@ -79,10 +68,7 @@ func (l *lab) describe(ctx context.Context) machine {
 	return m
 }
 
-var (
-	versionNumber = regexp.MustCompile(`\d+(\.\d+)+`)
-	kernelVersion = regexp.MustCompile(`^\d+(\.\d+)*`)
-)
+var versionNumber = regexp.MustCompile(`\d+(\.\d+)+`)
 
 // moduleVersion is that of a module in go.mod.
 func (l *lab) moduleVersion(ctx context.Context, path string) string {

@@ -12,15 +12,12 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // server is a program that is measured: one process, whose CPU time is that of
@@ -89,25 +86,18 @@ func (s *server) stop() {
 }
 
 // cpu is the CPU time that the process took until now, user and system, of all
-// threads, those that ended among them. The clock counts nanoseconds, where
-// /proc counts hundredths of a second.
+// threads, those that ended among them.
 func (s *server) cpu() (time.Duration, error) {
 	select {
 	case <-s.done:
 		return 0, fmt.Errorf("%s ended: %s", s.name, s.log)
 	default:
 	}
-	var ts unix.Timespec
-	if err := unix.ClockGettime(processClock(s.cmd.Process.Pid), &ts); err != nil {
+	spent, err := processTime(s.cmd.Process.Pid)
+	if err != nil {
 		return 0, fmt.Errorf("CPU time of %s: %w", s.name, err)
 	}
-	return time.Duration(ts.Nano()), nil
-}
-
-// processClock is what clock_getcpuclockid(3) returns for a process.
-func processClock(pid int) int32 {
-	const schedule = 2 // CPUCLOCK_SCHED: user and system, as the scheduler counts
-	return int32(^pid<<3 | schedule)
+	return spent, nil
 }
 
 // memory reads how much memory the process has now and had at most, in bytes.
@@ -134,19 +124,13 @@ func (s *server) memory() (now, peak int64, err error) {
 
 // Servers run on one CPU and the load generator on another, so that they do not
 // push each other out. With a single CPU nothing is pinned.
-const (
-	serverCPU = 0
-	loadCPU   = 1
-)
-
-// pinned reports whether programs are kept to a CPU.
-func pinned() bool { return runtime.NumCPU() > 1 }
+var serverCPU, loadCPU, pinned = twoCPUs()
 
 // startOn starts a command whose process is kept to a CPU. It inherits that of
 // the thread that makes it, and knows it from the beginning: Go counts its CPUs
 // when a program starts.
 func startOn(cpu int, cmd *exec.Cmd) error {
-	if !pinned() {
+	if !pinned {
 		return cmd.Start()
 	}
 	failed := make(chan error)
@@ -159,38 +143,6 @@ func startOn(cpu int, cmd *exec.Cmd) error {
 		failed <- cmd.Start()
 	}()
 	return <-failed
-}
-
-// pin keeps a thread to a CPU, 0 being the calling one.
-func pin(thread, cpu int) error {
-	var set unix.CPUSet
-	set.Set(cpu)
-	if err := unix.SchedSetaffinity(thread, &set); err != nil {
-		return fmt.Errorf("keeping to CPU %d: %w", cpu, err)
-	}
-	return nil
-}
-
-// pinSelf keeps all threads of this process to the CPU of the load generator;
-// those to come inherit it.
-func pinSelf() error {
-	if !pinned() {
-		return nil
-	}
-	threads, err := filepath.Glob("/proc/self/task/*")
-	if err != nil {
-		return err
-	}
-	for _, thread := range threads {
-		id, err := strconv.Atoi(filepath.Base(thread))
-		if err != nil {
-			return err
-		}
-		if err := pin(id, loadCPU); err != nil && !errors.Is(err, unix.ESRCH) {
-			return err
-		}
-	}
-	return nil
 }
 
 // freeAddr returns an address of the loopback interface that nobody listens at.
