@@ -5,6 +5,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,8 +32,10 @@ func TestEveryRowOfCaddyIsMeasured(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.close()
+	_, err = exec.LookPath("redis-server")
+	redis := err == nil
 	for _, w := range rows() {
-		if w.Group == groupPeers || w.ID == "revocation-redis" || strings.HasPrefix(w.ID, "tokens-100000") || w.ID == "full-cache" {
+		if w.Group == groupPeers || w.ID == "revocation-redis" && !redis || strings.HasPrefix(w.ID, "tokens-100000") || w.ID == "full-cache" {
 			continue
 		}
 		d, err := l.measureRow(t.Context(), w, brief)
@@ -47,6 +50,15 @@ func TestEveryRowOfCaddyIsMeasured(t *testing.T) {
 	open := caddy(bearer("HS256", 1), fixed(caddyConfig{}))
 	if _, err := l.measureRow(t.Context(), row{refuses: true, base: open, own: open}, brief); err == nil || !strings.Contains(err.Error(), "answered 200, not 401") {
 		t.Errorf("a server that protects nothing: %v", err)
+	}
+	if redis {
+		p, err := l.measurePropagation(t.Context(), brief)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Trials != brief.Revocations || p.P50 <= 0 || p.Most < p.P50 {
+			t.Errorf("propagation: %+v", p)
+		}
 	}
 	f, err := l.measureFlood(t.Context())
 	if err != nil {
