@@ -30,45 +30,6 @@ const (
 	maxMissing     = 4096             // "kid"s that are remembered as missing
 )
 
-// remoteSettings is what a block says about its key server. Without the times it
-// is the key in the pool: blocks that differ in these share the keys.
-type remoteSettings struct {
-	address      string // of the JWK set, or the issuer
-	discovery    bool   // address is the issuer
-	template     string // of issuers; see entraTemplate
-	ca           string // PEM
-	insecureHTTP bool
-	remoteTimes
-}
-
-// remoteTimes is how a block wants its keys fetched.
-type remoteTimes struct {
-	refreshLeast time.Duration
-	refreshMost  time.Duration
-	minRefresh   time.Duration
-	stale        time.Duration
-	timeout      time.Duration
-}
-
-// place returns the settings without the times.
-func (s remoteSettings) place() remoteSettings {
-	s.remoteTimes = remoteTimes{}
-	return s
-}
-
-// with returns times with which both are served: keys are fetched as often as
-// the one asks for who asks for more, and kept as long as the one needs them who
-// needs them longer. Nobody sees keys that are too old for them; see tell.
-func (t remoteTimes) with(other remoteTimes) remoteTimes {
-	return remoteTimes{
-		refreshLeast: min(t.refreshLeast, other.refreshLeast),
-		refreshMost:  min(t.refreshMost, other.refreshMost),
-		minRefresh:   min(t.minRefresh, other.minRefresh),
-		stale:        max(t.stale, other.stale),
-		timeout:      max(t.timeout, other.timeout),
-	}
-}
-
 // remoteSet is a JWK set as it was fetched. It is immutable.
 type remoteSet struct {
 	data    []byte
@@ -113,13 +74,6 @@ type remote struct {
 type flight struct {
 	done chan struct{}
 	err  error // once done is closed
-}
-
-// subscription is a block that follows the keys.
-type subscription struct {
-	remoteTimes
-	changed func(*remoteSet)
-	given   *remoteSet // what it was told last
 }
 
 func newRemote(s remoteSettings) (*remote, error) {
@@ -309,68 +263,6 @@ func (r *remote) pause(lifetime time.Duration) time.Duration {
 // jittered returns a little less, so that many servers do not ask at once.
 func jittered(d time.Duration) time.Duration {
 	return d - time.Duration(rand.Int64N(int64(d)/10+1)) //nolint:gosec // nobody gains by guessing it
-}
-
-// fresh returns the keys, unless they are too old. It is called with the lock.
-func (r *remote) fresh(now time.Time, stale time.Duration) *remoteSet {
-	// Round strips the monotonic clock, which stands still while a machine sleeps.
-	if r.set == nil || now.Round(0).Sub(r.confirmed.Round(0)) >= stale {
-		return nil
-	}
-	return r.set
-}
-
-// publish exchanges the set, and tells every block of what is new to it: a set,
-// or that it is too old now. It is called with the lock.
-func (r *remote) publish(set *remoteSet) {
-	r.set = set
-	now := r.now()
-	for s := range r.subscribers {
-		if set := r.fresh(now, s.stale); set != s.given {
-			s.given = set
-			s.changed(set)
-		}
-	}
-}
-
-// subscribe calls changed with the present keys and whenever they change for a
-// block of those times, until the function that it returns is called.
-func (r *remote) subscribe(times remoteTimes, changed func(*remoteSet)) (end func()) {
-	s := &subscription{remoteTimes: times, changed: changed}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.subscribers[s] = struct{}{}
-	r.retime()
-	s.given = r.fresh(r.now(), times.stale)
-	changed(s.given)
-	return func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		delete(r.subscribers, s)
-		r.retime()
-	}
-}
-
-// retime finds the times that serve every block. The last ones stay in force
-// when nobody is left. It is called with the lock.
-func (r *remote) retime() {
-	first := true
-	for s := range r.subscribers {
-		if first {
-			r.remoteTimes, first = s.remoteTimes, false
-			continue
-		}
-		r.remoteTimes = r.with(s.remoteTimes)
-	}
-	latest := r.attempted.Add(r.refreshMost)
-	if !r.next.After(latest) || r.attempted.IsZero() {
-		return
-	}
-	r.next = latest // a block that came asks more often
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
 }
 
 // currentFor returns the present keys; nil for none that are young enough.
