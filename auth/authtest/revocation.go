@@ -60,6 +60,7 @@ var revocationChecks = []check[RevocationStoreCase]{
 	{"an entry without a time stays", revocationDefault},
 	{"many requests at once", revocationConcurrent},
 	{"a cancelled context", revocationCancelled},
+	{"it lists and forgets", revocationListed},
 	{"after a restart", revocationReopened},
 	{"on another node", revocationPeer},
 	{"what could not be decided is not valid", revocationDown},

@@ -452,6 +452,10 @@ func TestBrokenRevocationStoresAreNoticed(t *testing.T) {
 			}
 		}), "a cancelled context"},
 
+		{"lists nothing", listingCase(func(l *listing) {
+			l.shown = func([]auth.Revocation) []auth.Revocation { return nil }
+		}), "it lists and forgets"},
+
 		{"everything is lost at a restart", reopen(func(*memory) *memory { return newMemory(nil) }), "after a restart"},
 		{"users are lost at a restart", reopen(func(old *memory) *memory { clear(old.users); return old }), "after a restart"},
 		{"the other node hears nothing", peer, "on another node"},

@@ -91,6 +91,12 @@ func (h *Handle) List(ctx context.Context) ([]auth.Revocation, error) {
 	return list, h.named(err)
 }
 
+// Page implements auth.RevocationPager.
+func (h *Handle) Page(ctx context.Context, from auth.Revocation, limit int) ([]auth.Revocation, int, error) {
+	list, count, err := h.node.Page(ctx, from, limit)
+	return list, count, h.named(err)
+}
+
 // Unrevoke implements auth.RevocationLister.
 func (h *Handle) Unrevoke(ctx context.Context, token auth.TokenRef) error {
 	list, err := revoked.UnrevokeEntries(token)
@@ -109,6 +115,6 @@ func (h *Handle) named(err error) error {
 
 // Interface guards
 var (
-	_ auth.RevocationLister = (*Handle)(nil)
-	_ caddy.Destructor      = (*Node)(nil)
+	_ auth.RevocationPager = (*Handle)(nil)
+	_ caddy.Destructor     = (*Node)(nil)
 )

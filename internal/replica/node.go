@@ -187,6 +187,14 @@ func (n *Node) Revoked(token *auth.TokenRef) (bool, error) {
 // Fresh reports whether the copy is trusted in what it does not hold.
 func (n *Node) Fresh() bool { return int64(time.Since(n.base)) < n.good.Load() }
 
+// Page returns a part of what is revoked, and how much there is.
+func (n *Node) Page(ctx context.Context, from auth.Revocation, limit int) ([]auth.Revocation, int, error) {
+	if !n.Fresh() {
+		return nil, 0, errStale
+	}
+	return revoked.PageOf(ctx, n.now(), from, limit, n.set, n.Foreign)
+}
+
 // List returns what is revoked.
 func (n *Node) List(ctx context.Context) ([]auth.Revocation, error) {
 	if !n.Fresh() {

@@ -14,22 +14,30 @@ import (
 // Page returns at most limit entries that have not ended, in the order of List
 // from the first that is not before from, and how many there are in all. It
 // holds no more than a few times the limit in memory.
-func (s *Set) Page(ctx context.Context, now int64, from auth.Revocation, limit int) (list []auth.Revocation, count int, err error) {
+func (s *Set) Page(ctx context.Context, now int64, from auth.Revocation, limit int) ([]auth.Revocation, int, error) {
+	return PageOf(ctx, now, from, limit, s)
+}
+
+// PageOf is Page of several sets as if they were one: what is in two of them
+// comes and counts once, as the first of them has it.
+func PageOf(ctx context.Context, now int64, from auth.Revocation, limit int, sets ...*Set) (list []auth.Revocation, count int, err error) {
 	first := entryOf(from)
 	p := page{limit: limit}
-	for i := range Shards {
-		if err := ctx.Err(); err != nil {
-			return nil, 0, err
+	for n, s := range sets {
+		for i := range Shards {
+			if err := ctx.Err(); err != nil {
+				return nil, 0, err
+			}
+			s.eachOnce(i, func(e Entry) {
+				if e.Until <= now || slices.ContainsFunc(sets[:n], func(before *Set) bool { return before.holds(e, now) }) {
+					return
+				}
+				count++
+				if limit > 0 && compare(e, first) >= 0 {
+					p.add(e)
+				}
+			})
 		}
-		s.eachOnce(i, func(e Entry) {
-			if e.Until <= now {
-				return
-			}
-			count++
-			if limit > 0 && compare(e, first) >= 0 {
-				p.add(e)
-			}
-		})
 	}
 	p.cut()
 	list = make([]auth.Revocation, len(p.entries))
@@ -37,6 +45,22 @@ func (s *Set) Page(ctx context.Context, now int64, from auth.Revocation, limit i
 		list[i] = e.Revocation()
 	}
 	return list, count, nil
+}
+
+// holds reports whether an entry of this kind, ID and issuer is there and has
+// not ended.
+func (s *Set) holds(e Entry, now int64) bool {
+	if e.Kind == User {
+		c, ok := s.users.get(e.ID, auth.UserRef{Issuer: e.Issuer, ID: e.ID})
+		return ok && c.until > now
+	}
+	live := func(m mark) bool { return m.until > now && m.name() == e.Issuer }
+	n := s.names(e.Kind)
+	if m, ok := n.first.get(e.ID, e.ID); ok && live(m) {
+		return true
+	}
+	more, _ := n.more.get(e.ID, e.ID)
+	return slices.ContainsFunc(more, live)
 }
 
 // page keeps the first entries of many.

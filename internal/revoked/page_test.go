@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/caddybolt/caddy-bolt/auth"
@@ -99,6 +100,42 @@ func TestPageCountsAndBeginsWhereItIsTold(t *testing.T) {
 	cancel()
 	if _, _, err := s.Page(ctx, 10, auth.Revocation{}, 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// What stands in two sets is one entry, but for what has ended in the first.
+func TestPageOfTwoSetsIsThatOfOne(t *testing.T) {
+	t.Parallel()
+	one, two := New(), New()
+	for _, e := range []Entry{
+		{Kind: Token, ID: "both", Until: 100},
+		{Kind: Token, ID: "a", Until: 100},
+		{Kind: Token, ID: "ended", Until: 5},
+		{Kind: Token, ID: "issuer", Issuer: "x", Until: 100},
+		{Kind: Token, ID: "issuer", Issuer: "y", Until: 100},
+		{Kind: User, ID: "u", Issuer: "x", Cutoff: 1, Until: 100},
+	} {
+		one.Apply(e)
+	}
+	for _, e := range []Entry{
+		{Kind: Token, ID: "both", Until: 200},
+		{Kind: Token, ID: "c", Until: 100},
+		{Kind: Token, ID: "ended", Until: 100},
+		{Kind: Token, ID: "issuer", Issuer: "y", Until: 100},
+		{Kind: Token, ID: "issuer", Issuer: "z", Until: 100},
+		{Kind: User, ID: "u", Issuer: "x", Cutoff: 1, Until: 100},
+		{Kind: User, ID: "u", Until: 100},
+	} {
+		two.Apply(e)
+	}
+	list, count, err := PageOf(t.Context(), 10, auth.Revocation{}, 100, one, two)
+	var got []string
+	for _, r := range list {
+		got = append(got, r.ID+r.User.ID+"@"+r.User.Issuer)
+	}
+	want := "a@ both@ c@ ended@ issuer@x issuer@y issuer@z u@ u@x"
+	if strings.Join(got, " ") != want || count != 9 || err != nil {
+		t.Errorf("%d: %q, want %q; error %v", count, got, want, err)
 	}
 }
 

@@ -402,5 +402,5 @@ var (
 	_ caddy.Provisioner     = (*Redis)(nil)
 	_ caddy.CleanerUpper    = (*Redis)(nil)
 	_ caddyfile.Unmarshaler = (*Redis)(nil)
-	_ auth.RevocationLister = (*Redis)(nil)
+	_ auth.RevocationPager  = (*Redis)(nil)
 )
