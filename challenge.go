@@ -259,7 +259,7 @@ func (h *Handler) loginRedirect(r *http.Request, e *effective) (string, bool) {
 		for _, name := range h.queries { // a credential does not travel on
 			u.RawQuery, _ = cutParameter(u.RawQuery, name)
 		}
-		if uri := u.RequestURI(); text.IsLocalPath(uri) && text.IsLocalPath(u.Path) {
+		if uri := u.RequestURI(); text.IsLocalPath(uri) && text.IsLocalPath(strings.ReplaceAll(u.Path, " ", "+")) {
 			next = uri
 		}
 	}

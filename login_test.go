@@ -31,6 +31,7 @@ func TestPeopleAreSentToTheLoginPage(t *testing.T) {
 		"/admin/x":          "/admin-login?next=%2Fadmin%2Fx",
 		"/a?token=!bad&b=c": "/login?next=%2Fa%3Fb%3Dc",
 		"/caf%C3%A9":        "/login?next=%2Fcaf%25C3%25A9",
+		"/my%20file":        "/login?next=%2Fmy%2520file",
 	} {
 		resp := s.expect(303, "", target, browser...)
 		if got := resp.Header.Get("Location"); got != location {

@@ -89,8 +89,8 @@ func (c *Cookie) check() error {
 	switch {
 	case c.Name == c.refreshName():
 		return fmt.Errorf("cookie: both cookies are named %q", c.Name)
-	case strings.HasPrefix(c.refreshName(), prefixHost):
-		return fmt.Errorf("cookie: refresh_name %q: browsers keep the prefix for cookies of the whole site", c.refreshName())
+	case strings.HasPrefix(c.refreshName(), prefixHost) && c.RefreshPath != "/":
+		return fmt.Errorf("cookie: refresh_name %q: browsers keep the prefix for cookies of the whole site: it needs refresh_path /", c.refreshName())
 	case c.RefreshPath != "" && (localPath(c.RefreshPath) != c.RefreshPath || strings.ContainsAny(c.RefreshPath, "?#{};%")):
 		return fmt.Errorf("cookie: refresh_path %q is not a plain path such as /auth", c.RefreshPath)
 	case c.SameSite != "" && c.SameSite != "lax" && c.SameSite != "strict":

@@ -192,6 +192,11 @@ func TestNamesAndPathsOfCookies(t *testing.T) {
 	if n := s.cookies.list[0]; n.Name != "r" || n.Path != "/x" {
 		t.Errorf("noted %+v", n)
 	}
+	s = newServer()
+	e = newEndpoint(t, s, "refresh 1h\ncookie session {\nrefresh_name __Host-r\nrefresh_path /\n}")
+	if list := serve(e, logIn(t, "ann", "pw")).Result().Cookies(); list[1].Name != "__Host-r" || list[1].Path != "/" || !list[1].Secure {
+		t.Errorf("%v", list)
+	}
 	for path, want := range map[string]string{
 		"/login": "/login", "/login/": "/login/", "/auth/login": "/auth", "/auth/login/": "/auth", "/a/b/c": "/a/b", "/": "/",
 	} {

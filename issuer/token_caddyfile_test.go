@@ -101,7 +101,7 @@ func TestTokenCaddyfile(t *testing.T) {
 		"auth_token {\n\tcookie session {\n\t\tsecure off\n\t}\n}":            `unrecognized cookie option "secure"; there are: refresh_name, refresh_path, same_site`,
 		"auth_token {\n\tcookie session {\n\t\tsame_site none\n\t}\n}":        `same_site "none"; there are: lax, strict`,
 		"auth_token {\n\tcookie session {\n\t\trefresh_path //evil\n\t}\n}":   `refresh_path "//evil" is not a plain path`,
-		"auth_token {\n\tcookie session {\n\t\trefresh_name __Host-r\n\t}\n}": "browsers keep the prefix",
+		"auth_token {\n\tcookie session {\n\t\trefresh_name __Host-r\n\t}\n}": "browsers keep the prefix for cookies of the whole site: it needs refresh_path /",
 		"auth_token {\n\tcookie session {\n\t\trefresh_name r\n\t}\n}":        "refresh_name and refresh_path need refresh",
 		"auth_token {\n\texchange on\n}":                                      "an argument too many",
 		"auth_token {\n\texchange\n\trefresh 1h\n}":                           "exchange issues no refresh tokens",
