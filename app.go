@@ -196,6 +196,7 @@ func (a *App) Start() error {
 		}
 	}
 	a.warnReadable()
+	a.warnIssuerless()
 	a.started.Store(true)
 	close(a.ready)
 	return nil
@@ -292,6 +293,15 @@ func (a *App) Issues(issuer string) bool {
 		return false
 	}
 	return slices.Contains(a.issuers, issuer)
+}
+
+// warnIssuerless warns where users get tokens that do not lead back to them.
+func (a *App) warnIssuerless() {
+	store, ok := a.users.(interface{ Serves(issuer string) bool })
+	if ok && slices.Contains(a.issuers, "") && !store.Serves("") {
+		a.logger.Warn("tokens that are issued here have no issuer, and so may others that are accepted: nobody's fields are loaded for them, and none is refreshed; give each jwt an issuer",
+			zap.Int("jwts_without_issuer", len(a.issuerless)))
+	}
 }
 
 // noteIssuerless notes which authenticators accept tokens without an issuer.

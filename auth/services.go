@@ -43,7 +43,9 @@ type IssuerRegistry interface {
 	// Provision.
 	NoteIssuer(issuer string)
 
-	// Issues reports whether they are. Ask when a request comes.
+	// Issues reports whether they are. Ask when a request comes. It is false for
+	// the empty issuer where others than the one that signs here accept tokens
+	// without one.
 	Issues(issuer string) bool
 }
 

@@ -366,6 +366,9 @@ http://localhost:PORT {
 		port := freePort(t)
 		p := start(t, strings.NewReplacer("PORT", port, "PARTNER", partner).Replace(site), port)
 		want(t, 200, "1 <"+email+">", "http://localhost:"+port+"/", bearer(python(t, createToken, hmacSecret, "1", "ann", "false", "false")))
+		if warned := strings.Contains(p.log.String(), "jwts_without_issuer"); warned != (email == "") {
+			t.Errorf("with %q a warning: %t", partner, warned)
+		}
 		p.stop()
 	}
 }

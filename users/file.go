@@ -55,7 +55,8 @@ type File struct {
 	// Whether the subjects of tokens that have no issuer ("iss") are the IDs of
 	// these users as well, such as those of create_jwt_for_user of Django-Bolt.
 	// Whoever can sign such a token that a jwt here accepts can name any user.
-	// Default: only where auth_token issues such tokens here.
+	// Default: only where auth_token issues such tokens here, and one jwt alone
+	// accepts them.
 	NoIssuer bool `json:"no_issuer,omitempty"`
 
 	file    *watched.File
@@ -186,6 +187,9 @@ func (f *File) look() {
 func (f *File) Verify(ctx context.Context, username, password string) (*auth.User, error) {
 	return f.users.Load().verify(ctx, username, password)
 }
+
+// Serves reports whether the issuer's subjects are the IDs of these users.
+func (f *File) Serves(issuer string) bool { return f.served.serves(issuer) }
 
 // Load implements auth.UserStore.
 func (f *File) Load(_ context.Context, ref auth.UserRef) (*auth.User, error) {

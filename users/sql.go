@@ -90,7 +90,8 @@ type SQL struct {
 	// Whether the subjects of tokens that have no issuer ("iss") are the IDs of
 	// these users as well, such as those of create_jwt_for_user of Django-Bolt.
 	// Whoever can sign such a token that a jwt here accepts can name any user.
-	// Default: only where auth_token issues such tokens here.
+	// Default: only where auth_token issues such tokens here, and one jwt alone
+	// accepts them.
 	NoIssuer bool `json:"no_issuer,omitempty"`
 
 	served   served
@@ -288,6 +289,9 @@ func (s *SQL) user(ctx context.Context, ref auth.UserRef, r *record) (*auth.User
 		Fields:      r.fields,
 	}, nil
 }
+
+// Serves reports whether the issuer's subjects are the IDs of these users.
+func (s *SQL) Serves(issuer string) bool { return s.served.serves(issuer) }
 
 // Load implements auth.UserStore.
 func (s *SQL) Load(ctx context.Context, ref auth.UserRef) (*auth.User, error) {

@@ -48,7 +48,8 @@ type Static struct {
 	// Whether the subjects of tokens that have no issuer ("iss") are the IDs of
 	// these users as well, such as those of create_jwt_for_user of Django-Bolt.
 	// Whoever can sign such a token that a jwt here accepts can name any user.
-	// Default: only where auth_token issues such tokens here.
+	// Default: only where auth_token issues such tokens here, and one jwt alone
+	// accepts them.
 	NoIssuer bool `json:"no_issuer,omitempty"`
 
 	users  *directory
@@ -141,6 +142,9 @@ func (u *StaticUser) account() (*account, error) {
 func (s *Static) Verify(ctx context.Context, username, password string) (*auth.User, error) {
 	return s.users.verify(ctx, username, password)
 }
+
+// Serves reports whether the issuer's subjects are the IDs of these users.
+func (s *Static) Serves(issuer string) bool { return s.served.serves(issuer) }
 
 // Load implements auth.UserStore.
 func (s *Static) Load(_ context.Context, ref auth.UserRef) (*auth.User, error) {
