@@ -26,7 +26,13 @@ const benchSecret = "a secret of more than 64 bytes, enough for every hash: 0123
 // handlerOf returns the one auth handler of a Caddyfile.
 func handlerOf(t testing.TB, settings string) *Handler {
 	t.Helper()
-	s := site(t, ":80 {\nauth {\n"+settings+"\n}\n}")
+	return handlerIn(t, "", settings)
+}
+
+// handlerIn is handlerOf with a global block auth.
+func handlerIn(t testing.TB, global, settings string) *Handler {
+	t.Helper()
+	s := site(t, "{\nauth {\n"+global+"\n}\n}\n:80 {\nauth {\n"+settings+"\n}\n}")
 	h := s.handler.(*caddyhttp.Server).Routes[0].Handlers[0]
 	if sub, ok := h.(*caddyhttp.Subroute); ok {
 		h = sub.Routes[0].Handlers[0]

@@ -21,6 +21,11 @@ func BenchmarkForward(b *testing.B) {
 	benchmark(b, h, "Authorization", []string{"Bearer " + token(b, 0)})
 }
 
+func BenchmarkRevocation(b *testing.B) {
+	h := handlerIn(b, "revocation memory", benchJWT)
+	benchmark(b, h, "Authorization", []string{"Bearer " + token(b, 0)})
+}
+
 func BenchmarkGuards(b *testing.B) {
 	h := handlerOf(b, benchJWT+benchGuards)
 	benchmark(b, h, "Authorization", []string{"Bearer " + token(b, 0)})
@@ -63,15 +68,16 @@ func TestAllocationsOfWhatIsAskedFor(t *testing.T) {
 	}
 	bearer := "Bearer " + token(t, 0)
 	for name, c := range map[string]struct {
-		settings string
-		most     float64
+		global, settings string
+		most             float64
 	}{
-		"token never seen":      {benchUncached, 6},
-		"guards":                {benchJWT + benchGuards, 2},
-		"two identity headers":  {benchJWT + benchForward, 6},
-		"guards and forwarding": {benchJWT + benchGuards + benchForward, 6},
+		"token never seen":      {"", benchUncached, 6},
+		"revocation":            {"revocation memory", benchJWT, 2},
+		"guards":                {"", benchJWT + benchGuards, 2},
+		"two identity headers":  {"", benchJWT + benchForward, 6},
+		"guards and forwarding": {"", benchJWT + benchGuards + benchForward, 6},
 	} {
-		h := handlerOf(t, c.settings)
+		h := handlerIn(t, c.global, c.settings)
 		const runs = 100
 		w, requests := prepared(t, "Authorization", []string{bearer}, runs+1)
 		i := 0

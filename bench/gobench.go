@@ -29,7 +29,7 @@ type stage struct {
 // benchmarks are what is run of each package: a part of a request each, and
 // what other libraries take for the same.
 var benchmarks = []struct{ pkg, pattern string }{
-	{".", "^Benchmark(JWTSeenBefore|JWTNeverSeen|APIKey|Guards|Placeholder|Forward)"},
+	{".", "^Benchmark(JWTSeenBefore|JWTNeverSeen|APIKey|Revocation|Guards|Placeholder|Forward)"},
 	{"./auth", "^BenchmarkClaimsLookup"},
 	{"./jwtauth", "^Benchmark(Seen|Unseen|Distinct|Signature|Stage|Peers|Refused)"},
 	{"./apikey", "^BenchmarkAuthenticate"},
