@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -61,6 +62,10 @@ http://:PORT {
 					permissions builds.write
 					staff
 				}
+			}
+			jwt {
+				secret "the secret of another issuer, of 32 bytes and more"
+				issuer https://idp.example.com
 			}
 		}
 	}
@@ -160,6 +165,13 @@ func TestSessionsGoOnUntilSomebodyEndsThem(t *testing.T) {
 	p.stop()
 
 	p = startIn(t, p.home, sessionFile(t, port, "reports.write"), port)
+	content, err := os.ReadFile(sessionFile(t, port, "reports.write"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status := p.reload(string(content)); status != 200 {
+		t.Fatalf("reload: %d", status)
+	}
 	third := refreshes(t, endpoint, second.Refresh)
 	want(t, 200, "7 reports.write false", site, bearer(third.Access))
 
@@ -288,6 +300,16 @@ func TestAPIKeysAreExchangedForTokensOfTheirOwn(t *testing.T) {
 		t.Errorf("%v", claims)
 	}
 	want(t, 200, "exchanged:local:api_key|apikey:ci builds.write true", site, bearer(answer.Access))
+	// Attack: the user 7 of another issuer, whose tokens are taken for what they are.
+	foreign := mint(t, jwt.SigningMethodHS256, []byte("the secret of another issuer, of 32 bytes and more"),
+		jwt.MapClaims{"iss": "https://idp.example.com", "sub": "7", "is_superuser": true, "exp": time.Now().Add(time.Minute).Unix()})
+	status, body = post(t, site+"/exchange", "text/plain", "", bearer(foreign))
+	var other tokens
+	if err := json.Unmarshal([]byte(body), &other); err != nil || status != 200 {
+		t.Fatalf("%d %s", status, body)
+	}
+	want(t, 200, "exchanged:https://idp.example.com|7  false", site, bearer(other.Access))
+	want(t, 401, "", site, bearer(foreign))
 	for _, header := range []string{"X-API-Key: wrong", bearer(answer.Access)} {
 		if status, _ := post(t, site+"/exchange", "text/plain", "", header); status != 401 {
 			t.Errorf("%s: %d", header[:9], status)

@@ -41,7 +41,8 @@ const revokeTimeout = 2 * time.Second
 //	401  nobody is signed in
 //	403  the token came in a cookie, and the request from another site
 //	405  not POST
-//	503  the revocation could not be written within 2 seconds, with Retry-After
+//	503  the revocation could not be written within 2 seconds, or nobody could
+//	     find out who is signed in, with Retry-After
 //
 // A token of a session ends the session with all its tokens, refresh tokens
 // among them. A refresh token in a cookie of auth_token ends its session, too,
@@ -178,11 +179,26 @@ func (l *Logout) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 
 // nobody answers when there is nothing to end.
 func (l *Logout) nobody(w http.ResponseWriter, r *http.Request) error {
+	if isUndecided(r) { // on a public path: they may be signed in, and would believe that they are not
+		w.Header().Set("Retry-After", seconds(retryAfter))
+		return refuse(w, r, http.StatusServiceUnavailable, "the token could not be revoked")
+	}
 	if l.redirects(r) { // they wanted to be logged out, and are
 		return redirect(w, l.Redirect)
 	}
 	w.Header().Set("WWW-Authenticate", "Bearer")
 	return refuse(w, r, http.StatusUnauthorized, "nobody is signed in")
+}
+
+// isUndecided reports whether auth let the request pass as nobody's because it
+// could not find out whose it is.
+func isUndecided(r *http.Request) bool {
+	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return false
+	}
+	reason, _ := repl.GetString("http.auth.error")
+	return reason == string(auth.ReasonStoreUnavailable) || reason == string(auth.ReasonKeysUnavailable)
 }
 
 // redirects reports whether a browser sends the form by itself, and is sent on.
