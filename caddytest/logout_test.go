@@ -80,7 +80,8 @@ func login(t *testing.T, url string) string {
 		Type      string `json:"token_type"`
 		ExpiresIn int    `json:"expires_in"`
 	}
-	if err := json.Unmarshal([]byte(body), &answer); err != nil || status != 200 || answer.Type != "bearer" || answer.ExpiresIn != 3600 {
+	if err := json.Unmarshal([]byte(body), &answer); err != nil || status != 200 || answer.Type != "bearer" ||
+		answer.ExpiresIn > 3600 || answer.ExpiresIn < 3600-30 { // a second may end while it is made
 		t.Fatalf("%d %s", status, body)
 	}
 	return answer.Token
