@@ -130,7 +130,7 @@ func (l *lab) awaitKeys(ctx context.Context, good load) error {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("a valid token was answered %d", status)
+			return fmt.Errorf("a valid token was %w", &otherStatus{status, http.StatusOK})
 		}
 	}
 }
@@ -156,7 +156,7 @@ func steady(ctx context.Context, l load, ended <-chan struct{}) ([]time.Duration
 			return nil, err
 		}
 		if status != http.StatusOK {
-			return nil, fmt.Errorf("a valid token was answered %d", status)
+			return nil, fmt.Errorf("a valid token was %w", &otherStatus{status, http.StatusOK})
 		}
 		latencies = append(latencies, time.Since(begin))
 		select {

@@ -94,6 +94,18 @@ func (c *client) value() string {
 	return c.values[(c.next.Add(1)-1)%uint64(len(c.values))]
 }
 
+// otherStatus is an answer that was not expected.
+type otherStatus struct{ got, want int }
+
+func (o *otherStatus) Error() string { return fmt.Sprintf("answered %d, not %d", o.got, o.want) }
+
+// isUnavailable reports whether a server answered 503: it is not connected to
+// its store.
+func isUnavailable(err error) bool {
+	var o *otherStatus
+	return errors.As(err, &o) && o.got == http.StatusServiceUnavailable
+}
+
 // prepare sends the values that come before the others.
 func (c *client) prepare(ctx context.Context) error {
 	if len(c.before) == 0 {
@@ -129,7 +141,7 @@ func (c *client) send(n, status int) (sent, error) {
 			for range share {
 				got, err := conn.exchange(c.value())
 				if err == nil && got != status {
-					err = fmt.Errorf("answered %d, not %d", got, status)
+					err = &otherStatus{got, status}
 				}
 				if err != nil {
 					errs[i] = err

@@ -211,7 +211,7 @@ func verify(ctx context.Context, s *subject, refuses bool) error {
 		if err == nil {
 			break
 		}
-		if time.Now().After(deadline) || ctx.Err() != nil {
+		if !isUnavailable(err) || time.Now().After(deadline) || ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
@@ -236,7 +236,7 @@ func verify(ctx context.Context, s *subject, refuses bool) error {
 
 // connectTime is how long a server may take to connect to a store; until then it
 // answers 503.
-const connectTime = 5 * time.Second
+const connectTime = 30 * time.Second
 
 // spoiled changes a letter in the middle of the last part of a credential: of a
 // token, the signature.

@@ -123,7 +123,7 @@ func revoke(ctx context.Context, nodes [2]*server, token string) (time.Duration,
 			break
 		}
 		if time.Now().After(deadline) { // 503: not connected to the store
-			return 0, fmt.Errorf("a valid token was answered %d", status)
+			return 0, fmt.Errorf("a valid token was %w", &otherStatus{status, http.StatusOK})
 		}
 	}
 	begin := time.Now()
@@ -138,7 +138,7 @@ func revoke(ctx context.Context, nodes [2]*server, token string) (time.Duration,
 	}
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("the log-out was answered %d", resp.StatusCode)
+		return 0, fmt.Errorf("the log-out was %w", &otherStatus{resp.StatusCode, http.StatusOK})
 	}
 	for time.Since(begin) < 10*time.Second {
 		status, err := conns[1].conns[0].exchange(token)
