@@ -25,7 +25,7 @@ const respond = `respond "hello"`
 // text is the Caddyfile.
 func (c caddyConfig) text(admin, addr string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "{\n\tadmin %s\n\tauto_https off\n", admin)
+	fmt.Fprintf(&b, "{\n\tadmin %s\n\tauto_https off\n\tdefault_bind 127.0.0.1\n", admin)
 	if c.http2 {
 		b.WriteString("\tservers {\n\t\tprotocols h1 h2c\n\t}\n")
 	}

@@ -74,7 +74,7 @@ func (r *results) chartGroups() []barGroup {
 // Measures of the chart.
 const (
 	chartWidth  = 760
-	chartLabels = 280 // where bars begin
+	chartLabels = 296 // where bars begin
 	chartRight  = 70  // what is left for the last figure
 	barHeight   = 16
 	barStep     = 22

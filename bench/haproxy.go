@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -77,7 +78,10 @@ func haproxyPath() (string, error) {
 	return "", missingPeer("haproxy", "the Debian package haproxy")
 }
 
+// errMissing is wrapped where another try would find nothing either.
+var errMissing = errors.New("not measured")
+
 // missingPeer is the error of a program that is not there.
 func missingPeer(program, from string) error {
-	return fmt.Errorf("not measured: %s is not installed (%s)", program, from)
+	return fmt.Errorf("%w: %s is not installed (%s)", errMissing, program, from)
 }

@@ -139,6 +139,9 @@ func measure(ctx context.Context, o options, r *results) error {
 	for i, t := range tasks {
 		fmt.Fprintf(os.Stderr, "%4.0fs  %2d/%d  %-20s ", time.Since(begin).Seconds(), i+1, len(tasks), t.id)
 		text, err := t.run()
+		if err != nil && !errors.Is(err, errMissing) { // such as a port that somebody took meanwhile
+			text, err = t.run()
+		}
 		if err != nil { // its folder is gone when somebody reads this
 			err = errors.New(strings.ReplaceAll(err.Error(), l.folder+"/", ""))
 			text = err.Error()
