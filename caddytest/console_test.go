@@ -210,6 +210,9 @@ func TestEveryExampleDoesWhatItsReadmeSays(t *testing.T) {
 				t.Setenv("DATABASE_URL", server.DSN(server.NewDatabase(t)))
 				t.Setenv("PATH", filepath.Dir(testservers.Python)+string(os.PathListSeparator)+os.Getenv("PATH"))
 			}
+			if filepath.Base(folder) == "cluster" {
+				t.Setenv("REDIS_ADDRESS", testservers.OwnRedis(t, testservers.RedisOptions{}).Address())
+			}
 			follow(t, filepath.Join(folder, "README.md"))
 		})
 	}
@@ -217,7 +220,7 @@ func TestEveryExampleDoesWhatItsReadmeSays(t *testing.T) {
 
 func TestEveryExampleIsFormattedAndValid(t *testing.T) {
 	t.Setenv("DATABASE_URL", "postgres://app@127.0.0.1/app")
-	files, err := filepath.Glob(filepath.Join(repository, "examples/*/Caddyfile"))
+	files, err := filepath.Glob(filepath.Join(repository, "examples/*/*addyfile"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no examples: %v", err)
 	}

@@ -6,9 +6,10 @@
 //
 //	memory  gone when the process ends
 //	bolt    a file in Caddy's data folder
+//	sql     PostgreSQL, MySQL or MariaDB, shared by many Caddys
 //
-// Both answer from memory alone. A store that needs files or connections opens
-// them in
+// One more, redis, is in a package of its own. All answer from memory alone. A
+// store that needs files or connections opens them, or begins to, in
 //
 //	Start(context.Context) error
 //

@@ -164,7 +164,7 @@ func (r *Redis) withServer(ctx context.Context, f func(context.Context, *session
 	defer r.Node().Leave()
 	ctx, cancel := context.WithTimeout(ctx, replica.Timeout)
 	defer cancel()
-	s, err := r.source.wait(ctx)
+	s, err := r.source.current.Wait(ctx)
 	if err != nil {
 		return err
 	}

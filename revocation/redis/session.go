@@ -121,7 +121,7 @@ func (s *session) cut() {
 
 // Close implements replica.Session.
 func (s *session) Close() {
-	s.source.drop(s)
+	s.source.current.Drop(s)
 	s.cut() // closing a client would wait for what is under way
 	for _, l := range s.links {
 		if l.client != nil {

@@ -35,9 +35,7 @@ type source struct {
 	clock   clock.Clock
 	keys    keys
 
-	mu      sync.Mutex
-	current *session      // nil while there is no connection
-	changed chan struct{} // closed when current changes
+	current replica.Current[*session]
 }
 
 // Connect implements replica.Source.
@@ -63,50 +61,8 @@ func (s *source) Connect(ctx context.Context) (replica.Session, error) {
 		session.Close()
 		return nil, ctx.Err()
 	}
-	s.set(session)
+	s.current.Set(session)
 	return session, nil
-}
-
-// set makes a session the one that everybody asks.
-func (s *source) set(current *session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.current = current
-	if s.changed != nil {
-		close(s.changed)
-		s.changed = nil
-	}
-}
-
-// drop ends the use of a session, unless there is another already.
-func (s *source) drop(old *session) {
-	s.mu.Lock()
-	is := s.current == old
-	s.mu.Unlock()
-	if is {
-		s.set(nil)
-	}
-}
-
-// wait returns the session that is there, or the next.
-func (s *source) wait(ctx context.Context) (*session, error) {
-	for {
-		s.mu.Lock()
-		current := s.current
-		if current == nil && s.changed == nil {
-			s.changed = make(chan struct{})
-		}
-		changed := s.changed
-		s.mu.Unlock()
-		if current != nil {
-			return current, nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("no connection to the server: %w", ctx.Err())
-		}
-	}
 }
 
 // master is a server that writes are sent to, with the hash slots that are its.

@@ -1,0 +1,335 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package revocation
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/caddybolt/caddy-bolt/internal/clock"
+	"github.com/caddybolt/caddy-bolt/internal/replica"
+	"github.com/caddybolt/caddy-bolt/internal/revoked"
+	"github.com/caddybolt/caddy-bolt/internal/sqldsn"
+)
+
+// maxConnections bounds the connections of one Caddy to the database: to follow,
+// to write, and for sessions.
+const maxConnections = 6
+
+// pollLimit is how many rows one question returns at most. A transaction writes
+// fewer.
+const pollLimit = 5000
+
+// expireEvery is how often rows that ended are removed.
+const expireEvery = 5 * time.Minute
+
+var errReset = errors.New("the table of revocations is not the one that was read")
+
+// sqlSource is a database.
+type sqlSource struct {
+	target  *sqldsn.Target
+	clock   clock.Clock
+	foreign *foreignTable
+	current replica.Current[*sqlSession]
+}
+
+// sqlSession is a pool of connections that lasts as long as the one does on
+// which the node follows.
+type sqlSession struct {
+	*sqlSource
+	*statements
+	db       *sql.DB
+	follower *sql.Conn
+	listener *sql.Conn // of PostgreSQL
+	last     int64     // the version up to which all is known
+}
+
+// Connect implements replica.Source.
+func (s *sqlSource) Connect(ctx context.Context) (replica.Session, error) {
+	db := sql.OpenDB(s.target.Connector)
+	db.SetMaxOpenConns(maxConnections)
+	db.SetMaxIdleConns(maxConnections)
+	session := &sqlSession{sqlSource: s, statements: statementsOf(s.target.Dialect), db: db}
+	if err := session.open(ctx); err != nil {
+		session.Close()
+		return nil, err
+	}
+	s.current.Set(session)
+	return session, nil
+}
+
+func (s *sqlSession) open(ctx context.Context) (err error) {
+	if s.follower, err = s.db.Conn(ctx); err != nil {
+		return err
+	}
+	// To make a table needs a right that the account need not have when the
+	// table is there.
+	if s.last, err = s.version(ctx, s.follower); err != nil {
+		for _, create := range s.create {
+			if _, createErr := s.follower.ExecContext(ctx, create); createErr != nil {
+				return fmt.Errorf("%w; making it: %w", err, createErr)
+			}
+		}
+		if s.last, err = s.version(ctx, s.follower); err != nil {
+			return err
+		}
+	}
+	if _, err := s.follower.ExecContext(ctx, s.probeSessions); err != nil {
+		return err
+	}
+	if s.foreign != nil {
+		if err := s.foreign.probe(ctx, s.follower); err != nil {
+			return err
+		}
+	}
+	if s.listen == "" {
+		return nil
+	}
+	if s.listener, err = s.db.Conn(ctx); err != nil {
+		return err
+	}
+	_, err = s.listener.ExecContext(ctx, s.listen)
+	return err
+}
+
+// version returns the number of the last change.
+func (s *sqlSession) version(ctx context.Context, q queryer) (version int64, err error) {
+	err = q.QueryRowContext(ctx, s.readVersion, counterDigest[:]).Scan(&version)
+	return version, err
+}
+
+// Close implements replica.Session.
+func (s *sqlSession) Close() {
+	s.current.Drop(s)
+	for _, conn := range []*sql.Conn{s.follower, s.listener} {
+		if conn != nil {
+			_ = conn.Close()
+		}
+	}
+	_ = s.db.Close()
+}
+
+// Load implements replica.Session. Changes from now on have a higher version
+// than the one that was read when the session was opened.
+func (s *sqlSession) Load(ctx context.Context, add func(replica.Record)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// The first row may take long, with many; from then on they come steadily.
+	patience := time.AfterFunc(5*replica.Timeout, cancel)
+	defer patience.Stop()
+	rows, err := s.follower.QueryContext(ctx, s.load, s.now())
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for i := 0; rows.Next(); i++ {
+		if i%1000 == 0 {
+			patience.Reset(replica.Timeout)
+		}
+		r, _, err := scanRecord(rows)
+		if err != nil {
+			return err
+		}
+		add(r)
+	}
+	return rows.Err()
+}
+
+// Follow implements replica.Session.
+func (s *sqlSession) Follow(ctx context.Context, n *replica.Node) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	notified, lost := make(chan struct{}, 1), make(chan error, 1)
+	if s.listener != nil {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			lost <- s.listenTo(ctx, notified)
+		}()
+		defer func() { cancel(); <-done }()
+	}
+	heartbeat := time.NewTicker(replica.Heartbeat)
+	defer heartbeat.Stop()
+	for expired := time.Now(); ; {
+		n.Begin()
+		at := time.Now()
+		for more := true; more; {
+			var err error
+			if more, err = s.poll(ctx, n); err != nil {
+				return err
+			}
+		}
+		if s.foreign != nil {
+			if err := s.foreign.poll(ctx, s.follower, n); err != nil {
+				return err
+			}
+		}
+		n.Heard(at)
+		if time.Since(expired) > expireEvery {
+			expired = time.Now()
+			s.expire(ctx)
+		}
+		select {
+		case <-heartbeat.C:
+		case <-notified:
+		case err := <-lost:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// poll reads what changed. It reports whether there is more.
+func (s *sqlSession) poll(ctx context.Context, n *replica.Node) (more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, replica.Timeout)
+	defer cancel()
+	rows, err := s.follower.QueryContext(ctx, s.changes, counterDigest[:], s.last, counterDigest[:], pollLimit)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	counter, latest, count := int64(-1), s.last, 0
+	for rows.Next() {
+		r, version, err := scanRecord(rows)
+		if err != nil {
+			return false, err
+		}
+		if r.Kind == counterKind {
+			counter = version
+			continue
+		}
+		count++
+		latest = max(latest, version)
+		n.Observe(r)
+	}
+	if err := rows.Err(); err != nil {
+		return false, err
+	}
+	if counter < s.last {
+		return false, errReset
+	}
+	if count < pollLimit {
+		s.last = counter
+		return false, nil
+	}
+	s.last = latest - 1 // others of that version may be left
+	return true, nil
+}
+
+// listenTo waits for notices of PostgreSQL.
+func (s *sqlSession) listenTo(ctx context.Context, notified chan<- struct{}) error {
+	return s.listener.Raw(func(conn any) error {
+		c, ok := conn.(*stdlib.Conn)
+		if !ok {
+			return errors.New("the driver gives no notices")
+		}
+		for {
+			if _, err := c.Conn().WaitForNotification(ctx); err != nil {
+				return err
+			}
+			select {
+			case notified <- struct{}{}:
+			default:
+			}
+		}
+	})
+}
+
+// expire removes rows that ended. That it fails is no harm: they revoke nothing.
+func (s *sqlSession) expire(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, replica.Timeout)
+	defer cancel()
+	for _, remove := range s.remove {
+		_, _ = s.db.ExecContext(ctx, remove, s.now())
+	}
+}
+
+// Write implements replica.Session.
+func (s *sqlSession) Write(ctx context.Context, changes []replica.Change) []error {
+	err := s.commit(ctx, changes)
+	if err == nil {
+		return nil
+	}
+	errs := make([]error, len(changes))
+	for i := range changes {
+		errs[i] = err
+		if len(changes) > 1 && ctx.Err() == nil { // one of them may be the trouble
+			errs[i] = s.commit(ctx, changes[i:i+1])
+		}
+	}
+	return errs
+}
+
+// commit writes changes in one transaction. All transactions wait for the
+// counter, so that versions become visible in their order.
+func (s *sqlSession) commit(ctx context.Context, changes []replica.Change) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.ExecContext(ctx, s.count, counterDigest[:]); err != nil {
+		return err
+	}
+	version, err := s.version(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, c := range changes {
+		if err := s.change(ctx, tx, c, version); err != nil {
+			return err
+		}
+	}
+	if s.notify != "" {
+		if _, err := tx.ExecContext(ctx, s.notify); err != nil {
+			return err
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	if s.foreign != nil {
+		return s.foreign.write(ctx, s.db, changes)
+	}
+	return nil
+}
+
+func (s *sqlSession) change(ctx context.Context, tx *sql.Tx, c replica.Change, version int64) error {
+	digest := digestOf(c.Entry)
+	if c.Op == replica.Publish {
+		var tombstone string
+		err := tx.QueryRowContext(ctx, s.readTombstone, digest).Scan(&tombstone)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if tombstone != "" && tombstone != c.Tombstone {
+			return nil // somebody took it back
+		}
+	}
+	statement, tombstone := s.revoke, ""
+	if c.Op == replica.Forget {
+		statement, tombstone = s.forget, c.Tombstone
+	}
+	_, err := tx.ExecContext(ctx, statement, digest, string(rune(c.Kind)), []byte(c.Issuer), []byte(c.ID), c.Cutoff, c.Until, tombstone, version)
+	return err
+}
+
+func (s *sqlSource) now() int64 { return revoked.Nanoseconds(s.clock.Now()) }
+
+// queryer is a connection or a transaction.
+type queryer interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// Interface guards
+var (
+	_ replica.Source  = (*sqlSource)(nil)
+	_ replica.Session = (*sqlSession)(nil)
+)

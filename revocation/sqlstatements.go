@@ -1,0 +1,168 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package revocation
+
+import (
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"strings"
+
+	"github.com/caddybolt/caddy-bolt/internal/replica"
+	"github.com/caddybolt/caddy-bolt/internal/revoked"
+	"github.com/caddybolt/caddy-bolt/internal/sqldsn"
+)
+
+// ownPrefix begins the names of the tables.
+const ownPrefix = "caddy_auth_"
+
+// counterKind is that of the row which counts the changes.
+const counterKind revoked.Kind = 'v'
+
+// counterDigest is the key of that row. No entry has it.
+var counterDigest [32]byte
+
+// digestOf is the key of an entry: an index takes no text of 16 KiB.
+func digestOf(e revoked.Entry) []byte {
+	h := sha256.New()
+	_, _ = h.Write(binary.BigEndian.AppendUint32([]byte{byte(e.Kind)}, uint32(len(e.Issuer))))
+	_, _ = h.Write([]byte(e.Issuer))
+	_, _ = h.Write([]byte(e.ID))
+	return h.Sum(nil)
+}
+
+// statements are what is said to a database. IDs are bytes: collations would
+// make two of them one.
+type statements struct {
+	create        []string
+	probeSessions string
+	readVersion   string
+	count         string
+	load          string
+	changes       string
+	readTombstone string
+	revoke        string
+	forget        string
+	remove        []string
+	listen        string
+	notify        string
+
+	createSession, readSession, rotateSession, endSession string
+}
+
+const recordColumns = "kind, issuer, id, cutoff, until, tombstone, version"
+
+// insertEntry takes the digest, the kind, the issuer, the ID, the cut-off, the
+// end, the tombstone and the version.
+const insertEntry = "INSERT INTO caddy_auth_revocations (digest, kind, issuer, id, cutoff, until, tombstone, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+
+// common are the statements in which databases agree, with ? for parameters.
+// Rotations are counted since MySQL says of a row that is overwritten with what
+// is there that it did not change.
+var common = statements{
+	probeSessions: "SELECT 1 FROM caddy_auth_sessions WHERE 1 = 0",
+	readVersion:   "SELECT version FROM caddy_auth_revocations WHERE digest = ?",
+	count:         "UPDATE caddy_auth_revocations SET version = version + 1 WHERE digest = ?",
+	load:          "SELECT " + recordColumns + " FROM caddy_auth_revocations WHERE until > ? AND kind <> 'v'",
+	changes: "SELECT " + recordColumns + " FROM caddy_auth_revocations WHERE digest = ? UNION ALL " +
+		"(SELECT " + recordColumns + " FROM caddy_auth_revocations WHERE version > ? AND digest <> ? ORDER BY version LIMIT ?)",
+	readTombstone: "SELECT tombstone FROM caddy_auth_revocations WHERE digest = ?",
+	remove: []string{
+		"DELETE FROM caddy_auth_revocations WHERE until <= ?",
+		"DELETE FROM caddy_auth_sessions WHERE until <= ?",
+	},
+	readSession:   "SELECT session FROM caddy_auth_sessions WHERE digest = ? AND until > ?",
+	rotateSession: "UPDATE caddy_auth_sessions SET session = ?, current = ?, until = ?, rotations = rotations + 1 WHERE digest = ? AND current = ? AND until > ?",
+	endSession:    "DELETE FROM caddy_auth_sessions WHERE digest = ?",
+}
+
+func postgresStatements() *statements {
+	s := common
+	s.create = []string{
+		`CREATE TABLE IF NOT EXISTS caddy_auth_revocations (digest bytea PRIMARY KEY, kind text NOT NULL, issuer bytea NOT NULL, id bytea NOT NULL,
+			cutoff bigint NOT NULL, until bigint NOT NULL, tombstone text NOT NULL, version bigint NOT NULL)`,
+		"CREATE INDEX IF NOT EXISTS caddy_auth_revocations_version ON caddy_auth_revocations (version)",
+		`CREATE TABLE IF NOT EXISTS caddy_auth_sessions (digest bytea PRIMARY KEY, current bytea NOT NULL, until bigint NOT NULL, session bytea NOT NULL,
+			rotations bigint NOT NULL DEFAULT 0)`,
+		`INSERT INTO caddy_auth_revocations VALUES (decode('` + strings.Repeat("00", 32) + `', 'hex'), 'v', '', '', 0, 9223372036854775807, '', 0) ON CONFLICT DO NOTHING`,
+	}
+	const t = "caddy_auth_revocations."
+	s.revoke = insertEntry + "ON CONFLICT (digest) DO UPDATE SET " +
+		"cutoff = CASE WHEN " + t + "tombstone <> '' THEN excluded.cutoff ELSE GREATEST(" + t + "cutoff, excluded.cutoff) END, " +
+		"until = CASE WHEN " + t + "tombstone <> '' THEN excluded.until ELSE GREATEST(" + t + "until, excluded.until) END, " +
+		"version = excluded.version, tombstone = ''"
+	s.forget = insertEntry + "ON CONFLICT (digest) DO UPDATE SET " +
+		"until = GREATEST(" + t + "until, excluded.until), version = excluded.version, tombstone = excluded.tombstone"
+	s.createSession = "INSERT INTO caddy_auth_sessions (digest, current, until, session) VALUES (?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE " +
+		"SET current = excluded.current, until = excluded.until, session = excluded.session WHERE caddy_auth_sessions.until <= ?"
+	s.listen = "LISTEN caddy_auth_revocations"
+	s.notify = "NOTIFY caddy_auth_revocations"
+	for _, text := range []*string{
+		&s.readVersion, &s.count, &s.load, &s.changes, &s.readTombstone, &s.revoke, &s.forget,
+		&s.createSession, &s.readSession, &s.rotateSession, &s.endSession,
+	} {
+		*text = numbered(*text)
+	}
+	s.remove = []string{numbered(s.remove[0]), numbered(s.remove[1])}
+	return &s
+}
+
+func mysqlStatements() *statements {
+	s := common
+	s.create = []string{
+		`CREATE TABLE IF NOT EXISTS caddy_auth_revocations (digest binary(32) PRIMARY KEY, kind char(1) NOT NULL, issuer blob NOT NULL, id blob NOT NULL,
+			cutoff bigint NOT NULL, until bigint NOT NULL, tombstone varchar(64) NOT NULL, version bigint NOT NULL, INDEX (version)) ENGINE = InnoDB`,
+		`CREATE TABLE IF NOT EXISTS caddy_auth_sessions (digest binary(32) PRIMARY KEY, current binary(32) NOT NULL, until bigint NOT NULL, session blob NOT NULL,
+			rotations bigint NOT NULL DEFAULT 0) ENGINE = InnoDB`,
+		`INSERT IGNORE INTO caddy_auth_revocations VALUES (x'` + strings.Repeat("00", 32) + `', 'v', '', '', 0, 9223372036854775807, '', 0)`,
+	}
+	// Assignments are made from left to right.
+	s.revoke = insertEntry + "ON DUPLICATE KEY UPDATE " +
+		"cutoff = IF(tombstone <> '', VALUES(cutoff), GREATEST(cutoff, VALUES(cutoff))), " +
+		"until = IF(tombstone <> '', VALUES(until), GREATEST(until, VALUES(until))), version = VALUES(version), tombstone = ''"
+	s.forget = insertEntry + "ON DUPLICATE KEY UPDATE until = GREATEST(until, VALUES(until)), version = VALUES(version), tombstone = VALUES(tombstone)"
+	s.createSession = "INSERT INTO caddy_auth_sessions (digest, current, until, session) VALUES (?, ?, ?, ?)"
+	return &s
+}
+
+func statementsOf(d sqldsn.Dialect) *statements {
+	if d == sqldsn.PostgreSQL {
+		return postgresStatements()
+	}
+	return mysqlStatements()
+}
+
+// numbered writes parameters as PostgreSQL does.
+func numbered(text string) string {
+	var b strings.Builder
+	n := byte('0')
+	for _, c := range []byte(text) {
+		if c != '?' {
+			b.WriteByte(c)
+			continue
+		}
+		n++
+		b.WriteString("$" + string(rune(n)))
+	}
+	return b.String()
+}
+
+// scanRecord reads a row of recordColumns.
+func scanRecord(rows *sql.Rows) (r replica.Record, version int64, err error) {
+	var kind, issuer, id sql.RawBytes
+	if err := rows.Scan(&kind, &issuer, &id, &r.Cutoff, &r.Until, &r.Tombstone, &version); err != nil {
+		return r, 0, err
+	}
+	if len(kind) != 1 {
+		return r, 0, errors.New("a row of the table of revocations has an unknown kind")
+	}
+	r.Kind, r.Issuer, r.ID = revoked.Kind(kind[0]), string(issuer), string(id)
+	switch r.Kind {
+	case revoked.Token, revoked.Session, revoked.User, counterKind:
+		return r, version, nil
+	default:
+		return r, 0, errors.New("a row of the table of revocations has an unknown kind")
+	}
+}
