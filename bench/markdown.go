@@ -78,6 +78,8 @@ func (r *results) tables(p func(string, ...any)) {
 		switch group {
 		case groupNoise:
 			p("What is smaller than the first row is no difference.\n")
+		case groupPeers:
+			p("HAProxy compares the algorithm, checks the signature, and reads issuer, audience and expiry from the payload, as its manual shows; fastify is told the algorithm, the issuer and the audience. Both have one thread. Each is compared with itself: the whole request is in the column beside.\n")
 		case groupKeys:
 			if r.FirstLogIn > 0 {
 				p("A password that was not seen before costs `basic_auth` %.0f ms of CPU time: that is bcrypt as `caddy hash-password` uses it, and as it should be.\n", r.FirstLogIn)
