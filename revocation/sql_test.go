@@ -5,6 +5,7 @@ package revocation
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"runtime"
 	"slices"
@@ -408,4 +409,61 @@ func TestReloadKeepsTheConnectionsToTheDatabase(t *testing.T) {
 	cleanup(t, second)
 	eventually(t, "the old connections are closed", func() bool { return connections() == 0 })
 	cleanup(t, third)
+}
+
+func TestAMillionRevokedTokensAreLoadedFromADatabase(t *testing.T) {
+	if testing.Short() || underRace {
+		t.Skip("a million tokens, under the race detector")
+	}
+	server := testservers.PostgreSQL(t)
+	dsn := server.DSN(server.NewDatabase(t))
+	cleanup(t, sqlNode(t, &SQL{DSN: dsn})) // makes the tables
+	db := open(t, dsn)
+	execute(t, db, "INSERT INTO caddy_auth_revocations SELECT sha256(i::text::bytea), 't', 'https://id.example', "+
+		"convert_to('0b8d7a4e-6f0c-4c1e-9d53-' || (100000000000 + i), 'UTF8'), 0, "+strconv.FormatInt(time.Now().Add(time.Hour).UnixNano(), 10)+
+		", '', 0 FROM generate_series(0, 999999) AS i")
+	before := heap()
+	begun := time.Now()
+	s := sqlNode(t, &SQL{DSN: dsn})
+	took := time.Since(begun)
+	used := heap() - before
+	t.Logf("loaded in %s, %d MiB", took, used>>20)
+	if took > 20*time.Second { // 2 s where nobody else uses the processor
+		t.Errorf("loading took %s", took)
+	}
+	if used > 150<<20 {
+		t.Errorf("%d MiB", used>>20)
+	}
+	for _, i := range []int{0, 500_000, 999_999} {
+		if !isRevoked(t, s, token(jti(i))) {
+			t.Errorf("token %d is valid", i)
+		}
+	}
+	valid := token("never seen")
+	if isRevoked(t, s, valid) {
+		t.Error("control: a token that is not there is revoked")
+	}
+	for what, ref := range map[string]auth.TokenRef{"revoked": token(jti(7)), "valid": valid} {
+		if n := testing.AllocsPerRun(100, func() { _, _ = s.Revoked(context.Background(), ref) }); n != 0 {
+			t.Errorf("%s: %v allocations", what, n)
+		}
+	}
+}
+
+// An account that may not make tables uses those that somebody else made.
+func TestAccountNeedsNoRightToMakeTables(t *testing.T) {
+	t.Parallel()
+	server := testservers.PostgreSQL(t)
+	dsn := server.DSN(server.NewDatabase(t))
+	db := open(t, dsn)
+	role := "app_" + strings.ToLower(rand.Text())
+	execute(t, db, "CREATE ROLE "+role+" LOGIN PASSWORD 'app'")
+	own := strings.Replace(dsn, server.User+":"+server.Password, role+":app", 1)
+	refused := beginSQL(t, &SQL{DSN: own})
+	eventually(t, "without the tables it is an outage", func() bool { return unknown(t, refused, token("a")) })
+	inTime(t, sqlNode(t, &SQL{DSN: dsn}), token("a"))
+	execute(t, db, "GRANT SELECT, INSERT, UPDATE, DELETE ON caddy_auth_revocations, caddy_auth_sessions TO "+role)
+	eventually(t, "with them it is used", func() bool { return !unknown(t, refused, token("never seen")) })
+	eventually(t, "what is revoked is known", func() bool { return isRevoked(t, refused, token("a")) })
+	inTime(t, refused, token("b"))
 }

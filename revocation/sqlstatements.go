@@ -52,6 +52,9 @@ type statements struct {
 	createSession, readSession, rotateSession, endSession string
 }
 
+// highest is where a counter begins that is not there.
+const highest = "COALESCE(max(version), 0) FROM caddy_auth_revocations"
+
 const recordColumns = "kind, issuer, id, cutoff, until, tombstone, version"
 
 // insertEntry takes the digest, the kind, the issuer, the ID, the cut-off, the
@@ -86,7 +89,7 @@ func postgresStatements() *statements {
 		"CREATE INDEX IF NOT EXISTS caddy_auth_revocations_version ON caddy_auth_revocations (version)",
 		`CREATE TABLE IF NOT EXISTS caddy_auth_sessions (digest bytea PRIMARY KEY, current bytea NOT NULL, until bigint NOT NULL, session bytea NOT NULL,
 			rotations bigint NOT NULL DEFAULT 0)`,
-		`INSERT INTO caddy_auth_revocations VALUES (decode('` + strings.Repeat("00", 32) + `', 'hex'), 'v', '', '', 0, 9223372036854775807, '', 0) ON CONFLICT DO NOTHING`,
+		`INSERT INTO caddy_auth_revocations SELECT decode('` + strings.Repeat("00", 32) + `', 'hex'), 'v', '', '', 0, 9223372036854775807, '', ` + highest + ` ON CONFLICT DO NOTHING`,
 	}
 	const t = "caddy_auth_revocations."
 	s.revoke = insertEntry + "ON CONFLICT (digest) DO UPDATE SET " +
@@ -116,7 +119,7 @@ func mysqlStatements() *statements {
 			cutoff bigint NOT NULL, until bigint NOT NULL, tombstone varchar(64) NOT NULL, version bigint NOT NULL, INDEX (version)) ENGINE = InnoDB`,
 		`CREATE TABLE IF NOT EXISTS caddy_auth_sessions (digest binary(32) PRIMARY KEY, current binary(32) NOT NULL, until bigint NOT NULL, session blob NOT NULL,
 			rotations bigint NOT NULL DEFAULT 0) ENGINE = InnoDB`,
-		`INSERT IGNORE INTO caddy_auth_revocations VALUES (x'` + strings.Repeat("00", 32) + `', 'v', '', '', 0, 9223372036854775807, '', 0)`,
+		`INSERT IGNORE INTO caddy_auth_revocations SELECT x'` + strings.Repeat("00", 32) + `', 'v', '', '', 0, 9223372036854775807, '', ` + highest,
 	}
 	// Assignments are made from left to right.
 	s.revoke = insertEntry + "ON DUPLICATE KEY UPDATE " +

@@ -1,0 +1,357 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package replica
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/revoked"
+)
+
+// server is one that tests break. Sessions of many nodes share it.
+type server struct {
+	mu      sync.Mutex
+	records map[key]Record
+	down    bool
+	refuses error
+	over    chan struct{}   // closed when sessions end
+	heard   []chan struct{} // of followers
+}
+
+func newServer() *server {
+	return &server{records: make(map[key]Record), over: make(chan struct{})}
+}
+
+var errNotThere = errors.New("it is not there")
+
+func (s *server) Connect(context.Context) (Session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down {
+		return nil, errNotThere
+	}
+	changed := make(chan struct{}, 1)
+	s.heard = append(s.heard, changed)
+	return &connection{server: s, over: s.over, changed: changed}, nil
+}
+
+// set takes the server down, or brings it back.
+func (s *server) set(down bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if down && !s.down {
+		close(s.over)
+		s.over = make(chan struct{})
+	}
+	s.down = down
+}
+
+type connection struct {
+	*server
+	over    chan struct{}
+	changed chan struct{}
+}
+
+func (c *connection) Load(_ context.Context, add func(Record)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range c.records {
+		add(r)
+	}
+	return nil
+}
+
+func (c *connection) Follow(ctx context.Context, n *Node) error {
+	for {
+		n.Begin()
+		at := time.Now()
+		c.mu.Lock()
+		list := make([]Record, 0, len(c.records))
+		for _, r := range c.records {
+			list = append(list, r)
+		}
+		c.mu.Unlock()
+		for _, r := range list {
+			n.Observe(r)
+		}
+		n.Heard(at)
+		select {
+		case <-c.changed:
+		case <-time.After(50 * time.Millisecond):
+		case <-c.over:
+			return errNotThere
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (c *connection) Write(_ context.Context, changes []Change) []error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	errs := make([]error, len(changes))
+	for i, change := range changes {
+		k := keyOf(change.Entry)
+		old := c.records[k]
+		switch {
+		case c.down:
+			errs[i] = errNotThere
+		case c.refuses != nil:
+			errs[i] = c.refuses
+		case change.Op == Publish && old.Tombstone != "" && old.Tombstone != change.Tombstone:
+		case change.Op == Forget:
+			c.records[k] = Record{Entry: change.Entry, Tombstone: change.Tombstone}
+		default:
+			e := change.Entry
+			if old.Tombstone == "" {
+				e.Until, e.Cutoff = max(e.Until, old.Until), max(e.Cutoff, old.Cutoff)
+			}
+			c.records[k] = Record{Entry: e}
+		}
+	}
+	for _, changed := range c.heard {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
+	return errs
+}
+
+func (c *connection) Close() {}
+
+// start returns a node of the server.
+func start(tb testing.TB, s *server) *Handle {
+	tb.Helper()
+	h, err := Acquire(caddy.NewUsagePool(), "key", false, func() (*Node, error) {
+		return NewNode(Settings{Store: "fake", Server: "there", MaxStale: time.Second, Source: s, Logger: zap.NewNop()}), nil
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := h.Release(); err != nil {
+			tb.Error(err)
+		}
+	})
+	if err := h.Start(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+	return h
+}
+
+func eventually(tb testing.TB, what string, condition func() bool) {
+	tb.Helper()
+	for end := time.Now().Add(30 * time.Second); !condition(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			tb.Fatalf("it does not come about that %s", what)
+		}
+	}
+}
+
+func ref(id string) auth.TokenRef {
+	return auth.TokenRef{ID: id, User: auth.UserRef{Issuer: "x", ID: "u"}, IssuedAt: time.Now()}
+}
+
+func is(tb testing.TB, h *Handle, id string) bool {
+	tb.Helper()
+	revoked, err := h.Revoked(tb.Context(), ref(id))
+	return revoked && err == nil
+}
+
+func revoke(tb testing.TB, h *Handle, id string) error {
+	tb.Helper()
+	return h.Revoke(tb.Context(), ref(id), time.Now().Add(time.Hour))
+}
+
+func TestNothingIsTrustedBeforeTheFirstLoad(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	s.set(true)
+	h := start(t, s)
+	if _, err := h.Revoked(t.Context(), ref("a")); err == nil {
+		t.Error("a node that never heard from its server decides")
+	}
+	if _, err := h.List(t.Context()); err == nil {
+		t.Error("it lists what it does not know")
+	}
+	s.set(false)
+	eventually(t, "it decides", h.Node().Fresh)
+}
+
+// A revocation that the server did not take is refused here, and arrives later.
+// What is written is as long and as late as the longest and latest of all.
+func TestWhatCouldNotBeWrittenArrivesLater(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	a, b := start(t, s), start(t, s)
+	eventually(t, "both are there", func() bool { return a.Node().Fresh() && b.Node().Fresh() })
+	s.mu.Lock()
+	s.refuses = errors.New("read-only")
+	s.mu.Unlock()
+	for range 2 {
+		if err := revoke(t, a, "a"); err == nil {
+			t.Fatal("no error")
+		}
+	}
+	if err := a.RevokeUser(t.Context(), auth.UserRef{Issuer: "x", ID: "other"}, time.Now(), time.Time{}); err == nil {
+		t.Fatal("no error")
+	}
+	if !is(t, a, "a") || is(t, b, "a") {
+		t.Error("not exactly the node that was asked refuses it")
+	}
+	if n := a.Node().backlog(); n != 2 {
+		t.Errorf("%d are unwritten", n)
+	}
+	s.mu.Lock()
+	s.refuses = nil
+	s.mu.Unlock()
+	eventually(t, "the other node refuses it", func() bool { return is(t, b, "a") })
+	eventually(t, "nothing is unwritten", func() bool { return a.Node().backlog() == 0 })
+}
+
+func TestServerThatLostEverythingIsToldAgain(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	a := start(t, s)
+	eventually(t, "it is there", a.Node().Fresh)
+	const count = 2*maxBatch + 1
+	for i := range count {
+		if err := revoke(t, a, strconv.Itoa(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.set(true)
+	s.mu.Lock()
+	clear(s.records)
+	s.mu.Unlock()
+	s.set(false)
+	b := start(t, s)
+	for i := range count {
+		eventually(t, "a new node refuses it", func() bool { return is(t, b, strconv.Itoa(i)) })
+	}
+}
+
+// What somebody took back while this node was cut off stays taken back. What
+// was revoked again after that stays revoked, also if the server went back to
+// before it.
+func TestTombstonesCountOnce(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	a, b := start(t, s), start(t, s)
+	eventually(t, "both are there", func() bool { return a.Node().Fresh() && b.Node().Fresh() })
+	if err := revoke(t, a, "a"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "both know", func() bool { return is(t, b, "a") })
+	if err := a.Unrevoke(t.Context(), ref("a")); err != nil {
+		t.Fatal(err)
+	}
+	if is(t, a, "a") {
+		t.Error("still refused where it was taken back")
+	}
+	eventually(t, "it is taken back everywhere", func() bool { return !is(t, b, "a") })
+	s.mu.Lock()
+	snapshot := s.records[key{kind: revoked.Token, issuer: "x", id: "a"}]
+	s.mu.Unlock()
+	if snapshot.Tombstone == "" {
+		t.Fatal("no tombstone")
+	}
+	if err := revoke(t, b, "a"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is revoked again", func() bool { return is(t, a, "a") })
+	s.set(true)
+	s.mu.Lock()
+	s.records[keyOf(snapshot.Entry)] = snapshot
+	s.mu.Unlock()
+	s.set(false)
+	eventually(t, "the server is told", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.records[keyOf(snapshot.Entry)].Tombstone == ""
+	})
+	if !is(t, a, "a") || !is(t, b, "a") {
+		t.Error("a tombstone from before the second revocation makes the token valid")
+	}
+}
+
+func TestWritesInAnOutageFailAtOnceAndAreBounded(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	a := start(t, s)
+	eventually(t, "it is there", a.Node().Fresh)
+	s.set(true)
+	eventually(t, "the outage is noticed", a.Node().outage.is)
+	begun := time.Now()
+	for i := range 1000 {
+		if err := revoke(t, a, strconv.Itoa(i)); !errors.Is(err, errDown) {
+			t.Fatalf("%v", err)
+		}
+	}
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("1000 of them took %s", took)
+	}
+	for range maxWaiting {
+		a.Node().queue.Add(1) // so many wait
+	}
+	s.set(false)
+	eventually(t, "it is over", func() bool { return !a.Node().outage.is() })
+	if err := revoke(t, a, "x"); !errors.Is(err, errBusy) {
+		t.Errorf("%v", err)
+	}
+	a.Node().queue.Add(-maxWaiting)
+	if err := revoke(t, a, "x"); err != nil {
+		t.Errorf("control: %v", err)
+	}
+	eventually(t, "all arrive", func() bool { return a.Node().backlog() == 0 })
+}
+
+func TestEndedNodeAnswersAndWaitsForNothing(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	a := start(t, s)
+	eventually(t, "it is there", a.Node().Fresh)
+	if err := revoke(t, a, "a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Node().Destruct(); err != nil {
+		t.Fatal(err)
+	}
+	if err := revoke(t, a, "b"); err == nil {
+		t.Error("written after the end")
+	}
+	if !is(t, a, "a") || !is(t, a, "b") {
+		t.Error("a request that outlives its configuration is let pass")
+	}
+	never := NewNode(Settings{MaxStale: time.Second, Source: s, Logger: zap.NewNop()})
+	if err := never.Destruct(); err != nil {
+		t.Error(err)
+	}
+	never.Start() // after the end: nothing
+	if _, err := never.Revoked(&auth.TokenRef{ID: "a"}); err == nil {
+		t.Error("a node that never connected decides")
+	}
+}
+
+func TestMaxStaleHasBounds(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]bool{
+		0: true, time.Second: true, time.Hour: true, time.Second - 1: false, time.Hour + 1: false, -time.Second: false,
+	} {
+		if err := CheckMaxStale(d); (err == nil) != want {
+			t.Errorf("%s: %v", d, err)
+		}
+	}
+}
