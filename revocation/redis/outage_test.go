@@ -123,8 +123,8 @@ func TestRevokedTokenStaysRefusedHoweverTheServerFails(t *testing.T) {
 
 func TestServerThatIsLoadingIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	// 100 keys at 30 ms each
-	server := own(t, "--dbfilename", "dump.rdb", "--key-load-delay", "30000", "--loading-process-events-interval-bytes", "1024")
+	// 100 keys at 150 ms each: time enough for a busy machine to see it loading
+	server := own(t, "--dbfilename", "dump.rdb", "--key-load-delay", "150000", "--loading-process-events-interval-bytes", "1024")
 	a := node(t, server)
 	for i := range 100 {
 		revoke(t, a, token(strconv.Itoa(i)))
