@@ -98,60 +98,6 @@ func TestExpiredEntriesAreRemoved(t *testing.T) {
 	}
 }
 
-// An entry that is extended between being found expired and being removed must
-// stay.
-func TestSweepLeavesWhatWasExtendedMeanwhile(t *testing.T) {
-	t.Parallel()
-	s := revoked.New()
-	now := noon.UnixNano()
-	e := revoked.Entry{Kind: revoked.Token, ID: "a", Until: now}
-	s.Apply(e)
-	err := s.Sweep(now, func(ended []revoked.Entry) error {
-		longer := e
-		longer.Until = now + 1
-		s.Apply(longer)
-		s.Drop(ended, now)
-		return nil
-	})
-	if err != nil || s.Len(revoked.Token) != 1 {
-		t.Errorf("%d entries, error %v", s.Len(revoked.Token), err)
-	}
-}
-
-func TestMemoryIsGivenBack(t *testing.T) {
-	if testing.Short() {
-		t.Skip("fills 20 MB")
-	}
-	s := revoked.New()
-	before := heap()
-	for i := range 200_000 {
-		s.Apply(revoked.Entry{Kind: revoked.Token, ID: jti(i), Issuer: "https://id.example", Until: 1})
-	}
-	full := heap() - before
-	s.Expire(2)
-	if left := heap() - before; left > full/10 {
-		t.Errorf("%d KiB of %d KiB are still in use after everything expired", left>>10, full>>10)
-	}
-	runtime.KeepAlive(s)
-}
-
-func TestAMillionRevokedTokensTakeAtMost150MiB(t *testing.T) {
-	if testing.Short() {
-		t.Skip("fills 120 MB")
-	}
-	s := revoked.New()
-	before := heap()
-	for i := range 1_000_000 {
-		s.Apply(revoked.Entry{Kind: revoked.Token, ID: jti(i), Issuer: "https://id.example", Until: noon.UnixNano()})
-	}
-	took := heap() - before
-	t.Logf("%d MiB", took>>20)
-	if took > 150<<20 {
-		t.Errorf("%d MiB", took>>20)
-	}
-	runtime.KeepAlive(s)
-}
-
 func heap() uint64 {
 	runtime.GC()
 	var m runtime.MemStats

@@ -233,6 +233,6 @@ var (
 	_ caddy.Provisioner     = (*SQL)(nil)
 	_ caddy.CleanerUpper    = (*SQL)(nil)
 	_ caddyfile.Unmarshaler = (*SQL)(nil)
-	_ auth.RevocationLister = (*SQL)(nil)
+	_ auth.RevocationPager  = (*SQL)(nil)
 	_ auth.RefreshStore     = (*SQL)(nil)
 )

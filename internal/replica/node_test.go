@@ -219,6 +219,14 @@ func TestWhatCouldNotBeWrittenArrivesLater(t *testing.T) {
 	s.mu.Unlock()
 	eventually(t, "the other node refuses it", func() bool { return is(t, b, "a") })
 	eventually(t, "nothing is unwritten", func() bool { return a.Node().backlog() == 0 })
+	all, err := b.List(t.Context())
+	if err != nil || len(all) != 2 {
+		t.Errorf("%d are listed, %v", len(all), err)
+	}
+	page, count, err := b.Page(t.Context(), auth.Revocation{}, 1)
+	if err != nil || count != 2 || len(page) != 1 || page[0] != all[0] {
+		t.Errorf("the first page is %v of %d, %v", page, count, err)
+	}
 }
 
 func TestServerThatLostEverythingIsToldAgain(t *testing.T) {
