@@ -192,7 +192,9 @@ func TestRevokedTokenStaysRefusedHoweverTheDatabaseFails(t *testing.T) {
 					}
 				}
 				f.mend()
+				mended := time.Now()
 				eventually(t, "the node uses the database again", func() bool { return !unknown(t, a, token("never seen")) })
+				t.Logf("%s: used again after %s", what, time.Since(mended))
 				b := sqlNode(t, &SQL{DSN: dsn})
 				for _, id := range []auth.TokenRef{before, during, {ID: "z", SessionID: "session " + what}, {ID: "z", User: user}} {
 					eventually(t, what+": another node refuses what the first one knows", func() bool { return isRevoked(t, b, id) })
@@ -447,6 +449,30 @@ func TestAMillionRevokedTokensAreLoadedFromADatabase(t *testing.T) {
 		if n := testing.AllocsPerRun(100, func() { _, _ = s.Revoked(context.Background(), ref) }); n != 0 {
 			t.Errorf("%s: %v allocations", what, n)
 		}
+	}
+}
+
+// A reload that leaves a database which hangs must not hang itself.
+func TestReloadIsNotHeldUpByADatabaseThatHangs(t *testing.T) {
+	t.Parallel()
+	for _, m := range makers {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			server := m.shared(t)
+			dsn := server.DSN(server.NewDatabase(t))
+			proxy := testservers.NewProxy(t, server.Port)
+			s := sqlNode(t, &SQL{DSN: behind(dsn, server.Port, proxy)})
+			inTime(t, s, token("a"))
+			proxy.Freeze()
+			_ = s.Revoke(t.Context(), token("b"), time.Now().Add(time.Hour)) // something is under way
+			begun := time.Now()
+			cleanup(t, s)
+			took := time.Since(begun)
+			t.Logf("it took %s", took)
+			if took > patience/2 {
+				t.Errorf("it took %s", took)
+			}
+		})
 	}
 }
 

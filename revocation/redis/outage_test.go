@@ -105,7 +105,9 @@ func TestRevokedTokenStaysRefusedHoweverTheServerFails(t *testing.T) {
 			}
 
 			f.mend(t, server)
+			mended := time.Now()
 			eventually(t, "the node uses the server again", func() bool { return !unknown(t, a, token("never seen")) })
+			t.Logf("used again after %s", time.Since(mended))
 			revoke(t, a, token("after"))
 			b := node(t, server)
 			for _, revoked := range []auth.TokenRef{before, during, ofUser, token("after")} {
@@ -260,6 +262,24 @@ func TestNothingPilesUpWhileTheServerHangs(t *testing.T) {
 	for i := range 2000 {
 		id := "flood" + strconv.Itoa(i)
 		eventually(t, id+" is written in the end", func() bool { return refused(b, token(id), t) })
+	}
+}
+
+// A reload that leaves a server which hangs must not hang itself.
+func TestReloadIsNotHeldUpByAServerThatHangs(t *testing.T) {
+	t.Parallel()
+	server := own(t)
+	r := node(t, server)
+	server.Freeze(t)
+	_ = r.Revoke(t.Context(), token("b"), hour()) // something is under way
+	begun := time.Now()
+	if err := r.Cleanup(); err != nil {
+		t.Error(err)
+	}
+	took := time.Since(begun)
+	t.Logf("it took %s", took)
+	if took > patience/2 {
+		t.Errorf("it took %s", took)
 	}
 }
 
