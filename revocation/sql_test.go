@@ -147,96 +147,6 @@ func execute(tb testing.TB, db *sql.DB, statement string, args ...any) {
 	}
 }
 
-// Attack: the attacker holds a token that was logged out, and makes the
-// database fail in any way there is.
-func TestRevokedTokenStaysRefusedHoweverTheDatabaseFails(t *testing.T) {
-	t.Parallel()
-	for _, m := range makers {
-		t.Run(m.name, func(t *testing.T) {
-			t.Parallel()
-			server := m.own(t)
-			name := server.NewDatabase(t)
-			proxy := testservers.NewProxy(t, server.Port)
-			dsn := server.DSN(name)
-			a := sqlNode(t, &SQL{DSN: behind(dsn, server.Port, proxy)})
-			db := open(t, dsn)
-			user := auth.UserRef{Issuer: "x", ID: "u"}
-			for what, f := range map[string]struct{ fail, mend func() }{
-				"frozen":  {proxy.Freeze, proxy.Restore},
-				"cut off": {proxy.Cut, proxy.Restore},
-				"crashed": {server.Stop, func() { server.Start(t) }},
-				"emptied in a crash": {
-					func() { proxy.Cut(); execute(t, db, "DELETE FROM caddy_auth_revocations") },
-					func() { execute(t, db, "DROP TABLE caddy_auth_revocations"); proxy.Restore() },
-				},
-			} {
-				before, during := token("before "+what), token("during "+what)
-				before.SessionID = "session " + what
-				if !inTime(t, a, before) {
-					return
-				}
-				if err := a.RevokeUser(t.Context(), user, time.Now(), time.Now().Add(time.Hour)); err != nil {
-					t.Fatal(err)
-				}
-				f.fail()
-				if !isRevoked(t, a, before) {
-					t.Errorf("%s: a revoked token is valid at once", what)
-				}
-				eventually(t, "the copy is not trusted any more", func() bool { return unknown(t, a, token("never seen")) })
-				if err := a.Revoke(t.Context(), during, time.Now().Add(time.Hour)); err == nil {
-					t.Errorf("%s: a log-out that was not written is no error", what)
-				}
-				for _, id := range []auth.TokenRef{before, during, {ID: "z", SessionID: "session " + what}, {ID: "z", User: user}} {
-					if !isRevoked(t, a, id) {
-						t.Errorf("%s: a revoked token is valid in the outage", what)
-					}
-				}
-				f.mend()
-				mended := time.Now()
-				eventually(t, "the node uses the database again", func() bool { return !unknown(t, a, token("never seen")) })
-				t.Logf("%s: used again after %s", what, time.Since(mended))
-				b := sqlNode(t, &SQL{DSN: dsn})
-				for _, id := range []auth.TokenRef{before, during, {ID: "z", SessionID: "session " + what}, {ID: "z", User: user}} {
-					eventually(t, what+": another node refuses what the first one knows", func() bool { return isRevoked(t, b, id) })
-				}
-				if isRevoked(t, b, token("never seen")) {
-					t.Errorf("%s: control: what nobody revoked is refused", what)
-				}
-				cleanup(t, b)
-			}
-		})
-	}
-}
-
-func TestNodeOfADatabaseLearnsWhatWasTakenBackMeanwhile(t *testing.T) {
-	t.Parallel()
-	for _, m := range makers {
-		t.Run(m.name, func(t *testing.T) {
-			t.Parallel()
-			server := m.shared(t)
-			dsn := server.DSN(server.NewDatabase(t))
-			proxy := testservers.NewProxy(t, server.Port)
-			far, near := sqlNode(t, &SQL{DSN: behind(dsn, server.Port, proxy)}), sqlNode(t, &SQL{DSN: dsn})
-			for _, id := range []string{"back", "kept"} {
-				inTime(t, near, token(id))
-				eventually(t, "both know", func() bool { return isRevoked(t, far, token(id)) })
-			}
-			proxy.Cut()
-			eventually(t, "the node is cut off", func() bool { return unknown(t, far, token("never seen")) })
-			if err := near.Unrevoke(t.Context(), token("back")); err != nil {
-				t.Fatal(err)
-			}
-			proxy.Restore()
-			eventually(t, "it is taken back there, too", func() bool { return !unknown(t, far, token("x")) && !isRevoked(t, far, token("back")) })
-			if isRevoked(t, near, token("back")) || !isRevoked(t, near, token("kept")) || !isRevoked(t, far, token("kept")) {
-				t.Error("not exactly what was taken back is valid")
-			}
-			inTime(t, far, token("back")) // again
-			eventually(t, "it is revoked again", func() bool { return isRevoked(t, near, token("back")) })
-		})
-	}
-}
-
 func TestDatabaseTellsOtherNodesSoon(t *testing.T) {
 	for _, m := range makers {
 		t.Run(m.name, func(t *testing.T) {
@@ -302,117 +212,6 @@ func TestNoChangeIsOverlookedAmongMany(t *testing.T) {
 	}
 }
 
-func TestTableOfAnApplicationIsFollowed(t *testing.T) {
-	t.Parallel()
-	for _, m := range makers {
-		t.Run(m.name, func(t *testing.T) {
-			t.Parallel()
-			server := m.shared(t)
-			dsn := server.DSN(server.NewDatabase(t))
-			db := open(t, dsn)
-			// as Django makes it
-			serial := "integer AUTO_INCREMENT PRIMARY KEY"
-			if m.name == "PostgreSQL" {
-				serial = "serial PRIMARY KEY"
-			}
-			execute(t, db, "CREATE TABLE myapp_revokedtoken (id "+serial+", jti varchar(255) NOT NULL UNIQUE)")
-			execute(t, db, "CREATE TABLE strict_one (id "+serial+", jti varchar(255) NOT NULL, reason varchar(10) NOT NULL CHECK (reason <> ''))")
-			execute(t, db, "INSERT INTO myapp_revokedtoken (jti) VALUES ('before')")
-			a := sqlNode(t, &SQL{DSN: dsn, Table: "myapp_revokedtoken"})
-			if !isRevoked(t, a, token("before")) || isRevoked(t, a, token("after")) {
-				t.Error("what stands in the table is valid, or what does not is revoked")
-			}
-			execute(t, db, "INSERT INTO myapp_revokedtoken (jti) VALUES ('after')")
-			eventually(t, "a new row is seen", func() bool { return isRevoked(t, a, token("after")) })
-			execute(t, db, "DELETE FROM myapp_revokedtoken WHERE jti = 'after'")
-			eventually(t, "a deleted row is forgotten", func() bool { return !isRevoked(t, a, token("after")) })
-
-			count := func(id string) (n int) {
-				t.Helper()
-				if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM myapp_revokedtoken WHERE jti = '"+id+"'").Scan(&n); err != nil {
-					t.Fatal(err)
-				}
-				return n
-			}
-			inTime(t, a, token("here"))
-			inTime(t, a, token("here"))
-			if count("here") != 1 {
-				t.Errorf("what Caddy revokes stands in the application's table %d times", count("here"))
-			}
-			execute(t, db, "DELETE FROM myapp_revokedtoken WHERE jti = 'here'")
-			inTime(t, a, token("there"))
-			eventually(t, "both are read", func() bool { return isRevoked(t, a, token("here")) && isRevoked(t, a, token("there")) })
-			bare := auth.TokenRef{ID: "before"}
-			if err := a.Unrevoke(t.Context(), bare); err != nil {
-				t.Fatal(err)
-			}
-			if isRevoked(t, a, token("before")) || count("before") != 0 {
-				t.Error("what was taken back is revoked, or stands in the table")
-			}
-			inTime(t, a, token(strings.Repeat("long", 100))) // the column does not take it
-
-			// A table that asks for more is read, and the rest stands elsewhere.
-			strict := sqlNode(t, &SQL{DSN: dsn, Table: "strict_one", Column: "jti"})
-			inTime(t, strict, token("strict"))
-			execute(t, db, "INSERT INTO strict_one (jti, reason) VALUES ('theirs', 'x')")
-			eventually(t, "both count", func() bool { return isRevoked(t, strict, token("strict")) && isRevoked(t, strict, token("theirs")) })
-
-			none := beginSQL(t, &SQL{DSN: dsn, Table: "missing"})
-			eventually(t, "a table that is not there is an outage", func() bool { return none.Node().Enter() != nil })
-			for _, odd := range []string{"x; DROP TABLE myapp_revokedtoken", `x" y`, "x` y"} {
-				execute(t, db, "CREATE TABLE "+newForeignTable(dialectFor(m.name), odd, "jti").name+" (jti varchar(99))")
-				sqlNode(t, &SQL{DSN: dsn, Table: odd})
-			}
-		})
-	}
-}
-
-func dialectFor(maker string) sqldsn.Dialect {
-	if maker == "PostgreSQL" {
-		return sqldsn.PostgreSQL
-	}
-	return sqldsn.MySQL
-}
-
-func TestReloadKeepsTheConnectionsToTheDatabase(t *testing.T) {
-	server := testservers.PostgreSQL(t)
-	dsn := server.DSN(server.NewDatabase(t))
-	other := server.DSN(server.NewDatabase(t))
-	db := open(t, server.DSN("postgres"))
-	connections := func() (n int) {
-		t.Helper()
-		err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = $1", dsn[strings.LastIndex(dsn, "/")+1:strings.Index(dsn, "?")]).Scan(&n)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	pool := caddy.NewUsagePool()
-	load := func(s *SQL) *SQL {
-		t.Helper()
-		s.pool = pool
-		if err := s.Provision(caddy.Context{Context: t.Context()}); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Start(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, "the node is connected", s.Node().Fresh)
-		return s
-	}
-	first := load(&SQL{DSN: dsn})
-	inTime(t, first, token("a"))
-	second := load(&SQL{DSN: dsn, OnError: "allow"})
-	cleanup(t, first)
-	if first.Node() != second.Node() || !isRevoked(t, second, token("a")) || connections() == 0 {
-		t.Error("a reload that changes nothing connects anew")
-	}
-	third := load(&SQL{DSN: other})
-	cleanup(t, second)
-	eventually(t, "the old connections are closed", func() bool { return connections() == 0 })
-	cleanup(t, third)
-}
-
 func TestAMillionRevokedTokensAreLoadedFromADatabase(t *testing.T) {
 	if testing.Short() || underRace {
 		t.Skip("a million tokens, under the race detector")
@@ -452,30 +251,6 @@ func TestAMillionRevokedTokensAreLoadedFromADatabase(t *testing.T) {
 	}
 }
 
-// A reload that leaves a database which hangs must not hang itself.
-func TestReloadIsNotHeldUpByADatabaseThatHangs(t *testing.T) {
-	t.Parallel()
-	for _, m := range makers {
-		t.Run(m.name, func(t *testing.T) {
-			t.Parallel()
-			server := m.shared(t)
-			dsn := server.DSN(server.NewDatabase(t))
-			proxy := testservers.NewProxy(t, server.Port)
-			s := sqlNode(t, &SQL{DSN: behind(dsn, server.Port, proxy)})
-			inTime(t, s, token("a"))
-			proxy.Freeze()
-			_ = s.Revoke(t.Context(), token("b"), time.Now().Add(time.Hour)) // something is under way
-			begun := time.Now()
-			cleanup(t, s)
-			took := time.Since(begun)
-			t.Logf("it took %s", took)
-			if took > patience/2 {
-				t.Errorf("it took %s", took)
-			}
-		})
-	}
-}
-
 // An account that may not make tables uses those that somebody else made.
 func TestAccountNeedsNoRightToMakeTables(t *testing.T) {
 	t.Parallel()
@@ -492,4 +267,19 @@ func TestAccountNeedsNoRightToMakeTables(t *testing.T) {
 	eventually(t, "with them it is used", func() bool { return !unknown(t, refused, token("never seen")) })
 	eventually(t, "what is revoked is known", func() bool { return isRevoked(t, refused, token("a")) })
 	inTime(t, refused, token("b"))
+}
+
+func FuzzSQLCaddyfile(f *testing.F) {
+	f.Add("sql postgres://app@localhost/app {\n\ttable a.b\n\tcolumn c\n}")
+	f.Add("sql mysql://app@localhost/app {\n\tmax_stale 1s\n\ton_error allow\n}")
+	f.Add("sql {env.DSN}")
+	f.Fuzz(func(t *testing.T, text string) {
+		s := new(SQL)
+		if err := parse(text, s); err != nil {
+			return
+		}
+		if err := s.check(); err != nil || s.DSN == "" {
+			t.Errorf("accepted, and then refused: %v", err)
+		}
+	})
 }

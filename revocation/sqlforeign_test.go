@@ -1,0 +1,104 @@
+// Copyright 2026 The caddy-bolt Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package revocation
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/sqldsn"
+)
+
+func TestTableOfAnApplicationIsFollowed(t *testing.T) {
+	t.Parallel()
+	for _, m := range makers {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			server := m.shared(t)
+			dsn := server.DSN(server.NewDatabase(t))
+			db := open(t, dsn)
+			// as Django makes it
+			serial := "integer AUTO_INCREMENT PRIMARY KEY"
+			if m.name == "PostgreSQL" {
+				serial = "serial PRIMARY KEY"
+			}
+			execute(t, db, "CREATE TABLE myapp_revokedtoken (id "+serial+", jti varchar(255) NOT NULL UNIQUE)")
+			execute(t, db, "CREATE TABLE strict_one (id "+serial+", jti varchar(255) NOT NULL, reason varchar(10) NOT NULL CHECK (reason <> ''))")
+			execute(t, db, "INSERT INTO myapp_revokedtoken (jti) VALUES ('before')")
+			a := sqlNode(t, &SQL{DSN: dsn, Table: "myapp_revokedtoken"})
+			if !isRevoked(t, a, token("before")) || isRevoked(t, a, token("after")) {
+				t.Error("what stands in the table is valid, or what does not is revoked")
+			}
+			execute(t, db, "INSERT INTO myapp_revokedtoken (jti) VALUES ('after')")
+			eventually(t, "a new row is seen", func() bool { return isRevoked(t, a, token("after")) })
+			execute(t, db, "DELETE FROM myapp_revokedtoken WHERE jti = 'after'")
+			eventually(t, "a deleted row is forgotten", func() bool { return !isRevoked(t, a, token("after")) })
+
+			count := func(id string) (n int) {
+				t.Helper()
+				if err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM myapp_revokedtoken WHERE jti = '"+id+"'").Scan(&n); err != nil {
+					t.Fatal(err)
+				}
+				return n
+			}
+			inTime(t, a, token("here"))
+			inTime(t, a, token("here"))
+			if count("here") != 1 {
+				t.Errorf("what Caddy revokes stands in the application's table %d times", count("here"))
+			}
+			execute(t, db, "DELETE FROM myapp_revokedtoken WHERE jti = 'here'")
+			inTime(t, a, token("there"))
+			eventually(t, "both are read", func() bool { return isRevoked(t, a, token("here")) && isRevoked(t, a, token("there")) })
+			bare := auth.TokenRef{ID: "before"}
+			if err := a.Unrevoke(t.Context(), bare); err != nil {
+				t.Fatal(err)
+			}
+			if isRevoked(t, a, token("before")) || count("before") != 0 {
+				t.Error("what was taken back is revoked, or stands in the table")
+			}
+			inTime(t, a, token(strings.Repeat("long", 100))) // the column does not take it
+
+			// A table that asks for more is read, and the rest stands elsewhere.
+			strict := sqlNode(t, &SQL{DSN: dsn, Table: "strict_one", Column: "jti"})
+			inTime(t, strict, token("strict"))
+			execute(t, db, "INSERT INTO strict_one (jti, reason) VALUES ('theirs', 'x')")
+			eventually(t, "both count", func() bool { return isRevoked(t, strict, token("strict")) && isRevoked(t, strict, token("theirs")) })
+
+			none := beginSQL(t, &SQL{DSN: dsn, Table: "missing"})
+			eventually(t, "a table that is not there is an outage", func() bool { return none.Node().Enter() != nil })
+			for _, odd := range []string{"x; DROP TABLE myapp_revokedtoken", `x" y`, "x` y"} {
+				execute(t, db, "CREATE TABLE "+newForeignTable(dialectFor(m.name), odd, "jti").name+" (jti varchar(99))")
+				sqlNode(t, &SQL{DSN: dsn, Table: odd})
+			}
+		})
+	}
+}
+
+func dialectFor(maker string) sqldsn.Dialect {
+	if maker == "PostgreSQL" {
+		return sqldsn.PostgreSQL
+	}
+	return sqldsn.MySQL
+}
+
+// Attack: whoever writes the configuration of a table's name must not be able
+// to say more with it than a name.
+func FuzzForeignTable(f *testing.F) {
+	f.Add("myapp_revokedtoken", "jti")
+	f.Add(`a"; DROP TABLE b; --`, "`x`")
+	f.Fuzz(func(t *testing.T, table, column string) {
+		if (&SQL{DSN: "x", Table: table, Column: column}).check() != nil || table == "" {
+			return
+		}
+		for d, quote := range map[sqldsn.Dialect]string{sqldsn.PostgreSQL: `"`, sqldsn.MySQL: "`"} {
+			name := newForeignTable(d, table, column).name
+			for _, part := range strings.Split(strings.ReplaceAll(name, quote+quote, ""), ".") {
+				if strings.Count(part, quote)%2 != 0 {
+					t.Errorf("%q becomes %s", table, name)
+				}
+			}
+		}
+	})
+}
