@@ -256,8 +256,10 @@ func (h *Handler) loginRedirect(r *http.Request, e *effective) (string, bool) {
 			return "", false // the log-in page is refused itself: no loop
 		}
 		u := url.URL{Path: orig.URL.Path, RawPath: orig.URL.RawPath, RawQuery: orig.URL.RawQuery}
-		for _, name := range h.queries { // a credential does not travel on
-			u.RawQuery, _ = cutParameter(u.RawQuery, name)
+		for _, s := range h.sources { // a credential does not travel on
+			if s.Query != "" {
+				u.RawQuery, _ = cutParameter(u.RawQuery, s.Query)
+			}
 		}
 		if uri := u.RequestURI(); text.IsLocalPath(uri) && text.IsLocalPath(strings.ReplaceAll(u.Path, " ", "+")) {
 			next = uri

@@ -160,8 +160,8 @@ func isPreflight(r *http.Request) bool {
 }
 
 // makeAnonymous removes whatever could make more of a preflight.
-func makeAnonymous(r *http.Request, e *effective) {
-	strip(r, e.members, new(stripped))
+func makeAnonymous(r *http.Request, sources []auth.Source) {
+	strip(r, sources, new(stripped))
 	for _, name := range []string{
 		"Authorization", "Proxy-Authorization", "Cookie",
 		"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",

@@ -217,7 +217,7 @@ func FuzzStrippedRequestHoldsNoCredential(f *testing.F) {
 			r.URL.RawQuery = query
 			value, _, before := e.Extract(r)
 			var taken stripped
-			strip(r, []*member{{sources: []auth.Source{source}}}, &taken)
+			strip(r, []auth.Source{source}, &taken)
 			if left, _, err := e.Extract(r); !errors.Is(err, auth.ErrNoCredentials) {
 				t.Errorf("%+v: %q, %v is left", source, left, err)
 			}

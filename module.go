@@ -81,10 +81,10 @@ type Handler struct {
 	app       *App
 	logger    *zap.Logger
 	matchers  *matching.Sets
-	effective *effective   // without a rule
-	logins    []*effective // of the log-in paths, which are open
-	forwarded []string     // names of identity headers, at any level
-	queries   []string     // names of parameters that hold credentials, at any level
+	effective *effective    // without a rule
+	logins    []*effective  // of the log-in paths, which are open
+	forwarded []string      // names of identity headers, at any level
+	sources   []auth.Source // where a credential may stand, at any level
 }
 
 // CaddyModule returns the Caddy module information.
@@ -120,6 +120,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.forwarded = forwardNames(h.forwarded, block, global)
+	h.sources = credentialSources(h.sources, block, global)
 
 	for i, rule := range h.Rules {
 		if err := h.provisionRule(ctx, i, rule, block, global); err != nil {
@@ -150,9 +151,6 @@ func (h *Handler) addSources(e *effective) error {
 			}
 			if s.Header != "" && foldsLikeAny(s.Header, h.forwarded) {
 				return fmt.Errorf("forward header %q is where a credential is read from, too", s.Header)
-			}
-			if s.Query != "" && !slices.Contains(h.queries, s.Query) {
-				h.queries = append(h.queries, s.Query)
 			}
 		}
 	}
@@ -201,6 +199,7 @@ func (h *Handler) provisionRule(ctx caddy.Context, i int, rule *Rule, block, glo
 		return err
 	}
 	h.forwarded = forwardNames(h.forwarded, s)
+	h.sources = credentialSources(h.sources, s)
 	return nil
 }
 
@@ -254,7 +253,7 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request) (passes bool, e
 		return true, nil
 	}
 	if e.preflight && isPreflight(r) {
-		makeAnonymous(r, e)
+		makeAnonymous(r, h.sources)
 		h.app.metrics.preflight.Inc()
 		return true, nil
 	}
@@ -271,7 +270,7 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request) (passes bool, e
 	}
 
 	if e.strip {
-		strip(r, e.members, &st.stripped)
+		strip(r, h.sources, &st.stripped)
 	}
 	if len(e.forward) > 0 {
 		for _, f := range st.forward { // of an auth further out

@@ -74,6 +74,9 @@ func (st *state) Leeway() time.Duration { return st.app.tolerance }
 // credential may have come in, be they stripped from the request or not.
 func (st *state) CredentialCookies() []string { return st.cookies }
 
+// HadCookie reports whether a cookie of that name was stripped from the request.
+func (st *state) HadCookie(name string) bool { return st.stripped.hasCookie(name) }
+
 // User implements auth.Request: it loads the user once per identity.
 func (st *state) User(ctx context.Context) (*auth.User, error) {
 	st.mu.Lock()

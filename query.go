@@ -12,8 +12,8 @@ import (
 // cutParameter returns the query without the parameter of that name, and the
 // pieces that it took out, encoded as they were.
 func cutParameter(query, name string) (kept string, taken []string) {
-	if query == "" {
-		return "", nil
+	if !hasParameter(query, name) {
+		return query, nil
 	}
 	var rest []string
 	for part := range strings.SplitSeq(query, "&") {
@@ -23,8 +23,18 @@ func cutParameter(query, name string) (kept string, taken []string) {
 		}
 		rest = append(rest, part)
 	}
-	if len(taken) == 0 {
-		return query, nil
-	}
 	return strings.Join(rest, "&"), taken
+}
+
+// hasParameter reports whether the query has a parameter of that name.
+func hasParameter(query, name string) bool {
+	if query == "" {
+		return false
+	}
+	for part := range strings.SplitSeq(query, "&") {
+		if key, ok := extract.ParameterName(part); ok && key == name {
+			return true
+		}
+	}
+	return false
 }

@@ -35,8 +35,9 @@ type Settings struct {
 	// The realm that challenges name. Default: "restricted".
 	Realm string `json:"realm,omitempty"`
 
-	// Whether to take the credentials out of requests that pass, wherever the
-	// authenticators look for them: headers, cookies, the query. Default: false.
+	// Whether to take the credentials out of requests that pass: headers, cookies
+	// and parameters of the query, wherever an authenticator of the handler, its
+	// rules, their policies or the global block looks for them. Default: false.
 	StripCredentials *bool `json:"strip_credentials,omitempty"`
 
 	// Headers that tell the application who is asking. A client's own headers

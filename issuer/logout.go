@@ -84,6 +84,10 @@ type Logout struct {
 // cookies the credential may have come in.
 type credentialCookies interface{ CredentialCookies() []string }
 
+// formerCookies is a request of the auth handler that says which cookies were
+// stripped from it.
+type formerCookies interface{ HadCookie(name string) bool }
+
 // leeway is a request of the auth handler that says how long after its end a
 // token may still be accepted.
 type leeway interface{ Leeway() time.Duration }
@@ -319,8 +323,12 @@ func (l *Logout) sessionOf(ctx context.Context, token *refreshToken) (*auth.Sess
 // credential, and whether one of them, or one whose name nobody tells, may.
 func (l *Logout) presented(r *http.Request) (names []string, may bool) {
 	names = slices.Clone(l.Cookies)
-	names = slices.DeleteFunc(names, func(name string) bool { return !extract.HasCookie(r.Header, name) })
-	from, ok := caddyhttp.GetVar(r.Context(), auth.RequestVar).(credentialCookies)
+	state := caddyhttp.GetVar(r.Context(), auth.RequestVar)
+	former, strips := state.(formerCookies)
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return !extract.HasCookie(r.Header, name) && !(strips && former.HadCookie(name))
+	})
+	from, ok := state.(credentialCookies)
 	if ok { // which may have been stripped from the request since
 		names = append(names, from.CredentialCookies()...)
 	}

@@ -17,6 +17,8 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	jwxkey "github.com/lestrrat-go/jwx/v2/jwk"
 	"github.com/lestrrat-go/jwx/v2/jws"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddybolt/caddy-bolt/auth"
 )
@@ -472,5 +474,52 @@ func TestPrivateKeyStaysInTheStorage(t *testing.T) {
 	}
 	if _, err := jws.Verify([]byte(token), jws.WithKey(jwa.ES256, k.private.Public())); err != nil {
 		t.Error(err)
+	}
+}
+
+// Attack: somebody saw the key, and its entry was deleted. A running node must say
+// what makes a new key, and the next start makes one, in the same process too. The
+// control: a first start is no failure.
+func TestRemovedKeyIsToldAndMadeAnewByAStart(t *testing.T) {
+	t.Parallel()
+	d, h := newDisk(), newHands()
+	n := startNode(t, d, h, &JWT{})
+	if s := n.KeyStatus()[0]; s.Failures != 0 || s.LastError != "" || s.Keys != 1 {
+		t.Errorf("after a first start: %+v", s)
+	}
+	core, logs := observer.New(zap.InfoLevel)
+	n.generated.generated.logger = func() *zap.Logger { return zap.New(core) }
+	seen := n.mustToken(time.Hour)
+
+	d.remove(storedAt)
+	n.look()
+	n.look()
+	const want = `storage: "` + storedAt + `" was removed; restart or reload with --force to make a new key`
+	if warned := logs.FilterLevelExact(zap.WarnLevel).All(); len(warned) != 1 || warned[0].ContextMap()["error"] != want {
+		t.Errorf("logged %+v", logs.All())
+	}
+	if s := n.KeyStatus()[0]; s.LastError != want || s.Failures != 2 {
+		t.Errorf("status %+v", s)
+	}
+	if d.get(storedAt) != nil {
+		t.Error("a running node made a key")
+	}
+	if _, err := n.token(48 * time.Hour); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("a token that the storage has to be told of: %v", err)
+	}
+
+	next := &JWT{Generated: true, storage: n.mount}
+	if err := load(t, next); err != nil {
+		t.Fatal(err)
+	}
+	next.clock = n.clock
+	if err := next.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantRefused(t, next, seen, auth.ReasonUnknownKey)
+	wantRefused(t, n.JWT, seen, auth.ReasonUnknownKey)
+	wantAccepted(t, next, n.mustToken(time.Hour))
+	if s := n.KeyStatus()[0]; s.LastError != "" {
+		t.Errorf("status %+v", s)
 	}
 }

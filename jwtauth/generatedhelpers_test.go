@@ -38,6 +38,12 @@ func (d *disk) set(key string, text []byte) {
 	d.files[key] = text
 }
 
+func (d *disk) remove(key string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.files, key)
+}
+
 func (d *disk) get(key string) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 )
 
@@ -36,7 +35,7 @@ func (g *generated) signer(ctx context.Context, expires time.Time) (*generatedKe
 	}
 	err := g.change(ctx, func(set *generatedSet) (*generatedSet, error) {
 		if set == nil {
-			return nil, fs.ErrNotExist
+			return nil, removedError(g.key())
 		}
 		return set.extended(set.signer(now), now, expires), nil
 	})

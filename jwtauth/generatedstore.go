@@ -176,7 +176,7 @@ func (g *generated) maintain() {
 		if set := g.current.Load(); rotate != 0 && !g.now().Before(set.due(rotate)) {
 			err = g.change(g.ctx, func(set *generatedSet) (*generatedSet, error) {
 				if set == nil {
-					return nil, fs.ErrNotExist
+					return nil, removedError(g.key())
 				}
 				return set.rotated(g.now(), rotate, leeway)
 			})
@@ -250,6 +250,12 @@ func (g *generated) load(ctx context.Context) (*confirmedSet, error) {
 // note publishes what was read, or keeps what went wrong.
 func (g *generated) note(set *confirmedSet, err error) error {
 	g.reads.Add(1)
+	if errors.Is(err, fs.ErrNotExist) {
+		if g.current.Load() == nil {
+			return err // nothing is wrong before the first key is made
+		}
+		err = removedError(g.key())
+	}
 	g.mu.Lock()
 	g.lastError = err
 	g.mu.Unlock()
@@ -263,6 +269,17 @@ func (g *generated) note(set *confirmedSet, err error) error {
 	}
 	return nil
 }
+
+// removedError is that of an entry that was there. A running Caddy does not make
+// another key: it could not know whether somebody is about to restore this one.
+type removedError string
+
+func (e removedError) Error() string {
+	return fmt.Sprintf("storage: %q was removed; restart or reload with --force to make a new key", string(e))
+}
+
+// Is makes it one of what does not exist, for those who start.
+func (removedError) Is(target error) bool { return target == fs.ErrNotExist }
 
 // change exchanges the set of the storage for what f makes of it, nil where
 // there is none. It is called between begin and end. What counts is what the storage

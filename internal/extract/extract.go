@@ -176,11 +176,15 @@ func fromScheme(value, scheme string) (string, error) {
 	return rest, nil
 }
 
-// HasScheme reports whether the value of a header presents a credential of the
-// scheme, as Extract sees it: an empty one too.
-func HasScheme(value, scheme string) bool {
-	_, err := fromScheme(value, scheme)
-	return err != auth.ErrNoCredentials //nolint:errorlint // never wrapped
+// BeginsWithScheme reports whether the value of a header begins with the scheme,
+// whatever follows its name: another reader may take a tab for a space.
+func BeginsWithScheme(value, scheme string) bool {
+	value = strings.Trim(value, " \t")
+	n := len(scheme)
+	if len(value) < n || !strings.EqualFold(value[:n], scheme) {
+		return false
+	}
+	return len(value) == n || !httpguts.IsTokenRune(rune(value[n]))
 }
 
 // HasCookie reports whether there is a cookie of that name, as Extract sees it:
