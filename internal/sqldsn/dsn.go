@@ -207,14 +207,15 @@ func parametersOf(u *url.URL, d Dialect) (url.Values, error) {
 
 // checkMode checks what says how the connection is protected, and makes it
 // verify-full where nothing is said and the connection leaves the machine: in
-// between stands whoever would like to be anybody.
+// between stands whoever would like to be anybody. Whoever names files for TLS
+// means TLS: they are not passed over because a tunnel begins on this machine.
 func checkMode(u *url.URL, d Dialect, parameters url.Values) error {
 	modes := postgresModes
 	if d == MySQL {
 		modes = mysqlModes
 	}
 	if mode := parameters.Get("sslmode"); mode == "" {
-		if !staysHere(u, parameters) {
+		if !staysHere(u, parameters) || slices.ContainsFunc(tlsFiles, parameters.Has) {
 			parameters.Set("sslmode", "verify-full")
 		} else if d == MySQL {
 			parameters.Set("sslmode", "disable")
@@ -225,9 +226,12 @@ func checkMode(u *url.URL, d Dialect, parameters url.Values) error {
 	return nil
 }
 
+// tlsFiles are the parameters that name files for TLS.
+var tlsFiles = []string{"sslrootcert", "sslcert", "sslkey"}
+
 // checkFiles says which file of TLS cannot be read.
 func checkFiles(parameters url.Values) error {
-	for _, name := range []string{"sslrootcert", "sslcert", "sslkey"} {
+	for _, name := range tlsFiles {
 		path := parameters.Get(name)
 		if path == "" || path == "system" {
 			continue

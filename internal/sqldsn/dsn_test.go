@@ -75,6 +75,7 @@ func TestPasswordInTheConfigurationIsNoticed(t *testing.T) {
 // and is every user.
 func TestConnectionThatLeavesTheMachineIsVerified(t *testing.T) {
 	t.Parallel()
+	const authority = "../../caddytest/testdata/ca.pem"
 	for dsn, want := range map[string]string{
 		"postgres://a@127.0.0.1/b":                                 "",
 		"postgres://a@localhost/b":                                 "",
@@ -91,6 +92,9 @@ func TestConnectionThatLeavesTheMachineIsVerified(t *testing.T) {
 		"mysql://a@db/b?sslmode=require":                           "require",
 		"mysql://a@127.0.0.1.example.com/b":                        "verify-full",
 		"mysql://a@db/b?sslmode=disable&socket=/run/mysqld/x.sock": "disable",
+		"mysql://a@127.0.0.1/b?sslrootcert=" + authority:           "verify-full",
+		"mysql://a@127.0.0.1/b?sslmode=disable&sslcert=x&sslkey=y": "disable",
+		"postgres://a@localhost/b?sslrootcert=" + authority:        "verify-full",
 	} {
 		u, d, parameters, err := Read(dsn)
 		if err != nil || parameters.Get("sslmode") != want {
