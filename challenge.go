@@ -41,6 +41,8 @@ type refusal struct {
 	scopes string         // that the client lacks
 	answer *auth.Response // of a provider that decided the outcome
 	err    error          // for the operator
+
+	undecided *auth.Identity // proven, but nobody can say whether the token is revoked
 }
 
 // missing reports whether nothing was presented that an authenticator reads.

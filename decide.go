@@ -73,10 +73,13 @@ func matcherFailed(err error) *refusal {
 // authenticate tries the authenticators in order until one accepts.
 func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, e *effective) (*auth.Identity, *member, *refusal) {
 	var undecided error
+	var doubtful *auth.Identity
 	best := nothingThere
 	for _, m := range e.members {
 		id, answer, err := m.authenticate(r)
+		var proven *auth.Identity
 		if err == nil {
+			proven = id
 			err = h.app.checkIdentity(r.Context(), id)
 		}
 		switch {
@@ -102,10 +105,13 @@ func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, e *effect
 			if undecided == nil {
 				undecided = err
 			}
+			if doubtful == nil && proven != nil && proven.ID != "" && proven.TokenID != "" {
+				doubtful = proven
+			}
 		}
 	}
 	if undecided != nil {
-		return nil, nil, &refusal{status: http.StatusServiceUnavailable, reason: auth.ReasonOf(undecided), err: undecided}
+		return nil, nil, &refusal{status: http.StatusServiceUnavailable, reason: auth.ReasonOf(undecided), err: undecided, undecided: doubtful}
 	}
 	return nil, nil, best
 }
@@ -116,7 +122,7 @@ func (h *Handler) admit(r *http.Request, st *state, e *effective, id *auth.Ident
 	outer, outerMember := st.identity, st.member
 	if id != nil {
 		st.identity, st.member = id, m
-		st.cookies = m.cookiesOf(st.stripped.restore(r))
+		st.accepted(m, st.stripped.restore(r))
 		if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 			repl.DeleteByPrefix("http.auth.user.") // a static value, as of basic_auth, would win
 		}

@@ -5,6 +5,7 @@ package caddybolt
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -36,7 +37,8 @@ type member struct {
 	responder auth.Responder // nil for all but providers
 	scheme    string         // of its challenge
 	sources   []auth.Source
-	users     auth.UserStore // nil: the global one
+	places    []*extract.Extractor // one for each source
+	users     auth.UserStore       // nil: the global one
 
 	outage outage
 	down   atomic.Bool
@@ -56,11 +58,26 @@ func newMember(a auth.Authenticator) *member {
 	if s, ok := a.(auth.SourceLister); ok {
 		m.sources = s.Sources()
 		redact.Add(m.sources)
+		m.places = placesOf(m.sources)
 	}
 	if u, ok := a.(userStorer); ok {
 		m.users = u.UserStore()
 	}
 	return m
+}
+
+// placesOf returns an extractor for each source, none if one of them is not
+// for us to read.
+func placesOf(sources []auth.Source) []*extract.Extractor {
+	places := make([]*extract.Extractor, len(sources))
+	for i := range sources {
+		e, err := extract.New(sources[i:i+1], math.MaxInt)
+		if err != nil {
+			return nil
+		}
+		places[i] = e
+	}
+	return places
 }
 
 // authenticate asks the authenticator. An answer comes from a Responder only.
@@ -85,6 +102,21 @@ func (m *member) cookiesOf(r *http.Request) []string {
 		}
 	}
 	return names
+}
+
+// carrierOf returns the name of the cookie that a credential of the request came
+// in, if it came in one: the first source that holds something has it.
+func (m *member) carrierOf(r *http.Request) []string {
+	for i, e := range m.places {
+		if _, _, err := e.Extract(r); errors.Is(err, auth.ErrNoCredentials) {
+			continue
+		}
+		if m.sources[i].Cookie != "" {
+			return []string{m.sources[i].Cookie}
+		}
+		return nil
+	}
+	return nil
 }
 
 // reporter is the cause of an outage that an authenticator has logged by itself.

@@ -263,7 +263,7 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request) (passes bool, e
 		return false, h.fail(w, r, st, e, refused)
 	}
 	if refused != nil && !refused.missing() {
-		st.reason = refused.reason
+		st.refused(refused, e, st.stripped.restore(r))
 	}
 	if refused := h.admit(r, st, e, id, m); refused != nil {
 		return false, h.fail(w, r, st, e, refused)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,8 +26,10 @@ import (
 type state struct {
 	app       *App
 	identity  *auth.Identity
-	member    *member  // who accepted the identity
-	cookies   []string // that were there when it was accepted, of those that the member reads
+	member    *member        // who accepted the identity
+	cookies   []string       // that were there when it was accepted, of those that the member reads
+	spent     []string       // the one of them that it came in, and those that nobody accepted
+	undecided *auth.Identity // of nobody's request: who it is, if their token is not revoked
 	candidate string
 	reason    auth.Reason
 	forward   []ForwardHeader // the headers that are set now
@@ -76,6 +79,44 @@ func (st *state) CredentialCookies() []string { return st.cookies }
 
 // HadCookie reports whether a cookie of that name was stripped from the request.
 func (st *state) HadCookie(name string) bool { return st.stripped.hasCookie(name) }
+
+// SpentCookies returns the names of the cookies that are of no use after a
+// log-out: the one that the accepted credential came in and, where nobody was
+// accepted, all that hold one.
+func (st *state) SpentCookies() []string { return st.spent }
+
+// UndecidedIdentity returns who the request would come from if somebody could say
+// that the token is not revoked. It is nobody: a log-out alone asks, which ends
+// the token in any case.
+func (st *state) UndecidedIdentity() *auth.Identity { return st.undecided }
+
+// accepted notes which cookies the credential may have come in.
+func (st *state) accepted(m *member, r *http.Request) {
+	st.cookies, st.spent = m.cookiesOf(r), nil
+	switch {
+	case len(st.cookies) == 0:
+	case len(m.places) == 0: // where it came in is not known
+		st.spent = slices.Clone(st.cookies)
+	default:
+		st.spent = m.carrierOf(r)
+	}
+}
+
+// refused notes the credentials of a request that passes as nobody's.
+func (st *state) refused(f *refusal, e *effective, r *http.Request) {
+	st.reason = f.reason
+	st.undecided = f.undecided
+	for _, m := range e.members {
+		for _, name := range m.cookiesOf(r) {
+			if !slices.Contains(st.cookies, name) {
+				st.cookies = append(st.cookies, name)
+			}
+			if !slices.Contains(st.spent, name) {
+				st.spent = append(st.spent, name)
+			}
+		}
+	}
+}
 
 // User implements auth.Request: it loads the user once per identity.
 func (st *state) User(ctx context.Context) (*auth.User, error) {

@@ -55,7 +55,8 @@ func (f *fakeUsers) Load(_ context.Context, ref auth.UserRef) (*auth.User, error
 	}
 }
 
-// fakeRevocation has revoked the token of "ended" and is down for "down".
+// fakeRevocation has revoked the token of "ended" and is down for "down". What
+// it cannot write it remembers.
 type fakeRevocation struct{ revoked atomic.Pointer[auth.TokenRef] }
 
 func (*fakeRevocation) CaddyModule() caddy.ModuleInfo {
@@ -74,6 +75,9 @@ func (f *fakeRevocation) Revoked(_ context.Context, token auth.TokenRef) (bool, 
 
 func (f *fakeRevocation) Revoke(_ context.Context, token auth.TokenRef, _ time.Time) error {
 	f.revoked.Store(&token)
+	if token.User.ID == "down" {
+		return errors.New("the store is down")
+	}
 	return nil
 }
 

@@ -5,6 +5,8 @@ package auth
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"time"
 )
 
@@ -65,11 +67,18 @@ type Revocation struct {
 const keepAfterExpiry = 24 * time.Hour
 
 // RevokeIn ends the token in the store for as long as it could be accepted,
-// which is leeway longer than it says, and for a day at least. Its session, if it has one, ends for the
-// default lifetime of the store: other tokens of it may live longer than this.
+// which is leeway longer than it says, and for a day at least. Its session, if it
+// has one, ends for the default lifetime of the store: other tokens of it may
+// live longer than this.
+//
+// Each is asked for at once and whatever becomes of the other: a store that
+// cannot write remembers by itself what it was asked for. The error is that of
+// both.
 //
 // It is what a log-out does. Stores do not call it.
 func RevokeIn(ctx context.Context, store RevocationStore, token TokenRef, leeway time.Duration) error {
+	var ofToken, ofSession error
+	var asked sync.WaitGroup
 	if token.ID != "" || token.SessionID == "" {
 		var until time.Time
 		if !token.ExpiresAt.IsZero() {
@@ -80,12 +89,11 @@ func RevokeIn(ctx context.Context, store RevocationStore, token TokenRef, leeway
 		}
 		alone := token
 		alone.SessionID = ""
-		if err := store.Revoke(ctx, alone, until); err != nil {
-			return err
-		}
+		asked.Go(func() { ofToken = store.Revoke(ctx, alone, until) })
 	}
-	if token.SessionID == "" {
-		return nil
+	if token.SessionID != "" {
+		ofSession = store.Revoke(ctx, TokenRef{SessionID: token.SessionID, User: token.User}, time.Time{})
 	}
-	return store.Revoke(ctx, TokenRef{SessionID: token.SessionID, User: token.User}, time.Time{})
+	asked.Wait()
+	return errors.Join(ofToken, ofSession)
 }

@@ -5,7 +5,6 @@ package issuer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -19,7 +18,6 @@ import (
 
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/internal/clock"
-	"github.com/caddybolt/caddy-bolt/internal/extract"
 )
 
 func init() {
@@ -50,10 +48,15 @@ const revokeTimeout = 2 * time.Second
 // token has run out can log out. Connections that are open already, such as
 // WebSockets, stay open.
 //
-// Cookies that carried the token are deleted, also when the answer is 503. A
-// request with such a cookie is refused when a browser sends it for another
-// site, which the headers Sec-Fetch-Site and Origin tell: a page elsewhere
-// cannot log anybody out.
+// A cookie that carried the token is deleted, and those with refresh tokens,
+// also when the answer is 503. So is, on a path that is public, one with a token
+// that nobody accepts. A request with such a cookie is refused when a browser
+// sends it for another site, which the headers Sec-Fetch-Site and Origin tell: a
+// page elsewhere cannot log anybody out.
+//
+// When the answer is 503, this node refuses the token and its session all the
+// same, and tells the store as soon as it answers, if the store is one of this
+// module's: until then, or until the process ends, other nodes do not know.
 type Logout struct {
 	// Revoke all tokens of the user that were issued until now, not just the
 	// one presented. Default: false.
@@ -79,18 +82,6 @@ type Logout struct {
 	sameSite   *http.CrossOriginProtection
 	outage     *outage
 }
-
-// credentialCookies is a request of the auth handler that says which of its
-// cookies the credential may have come in.
-type credentialCookies interface{ CredentialCookies() []string }
-
-// formerCookies is a request of the auth handler that says which cookies were
-// stripped from it.
-type formerCookies interface{ HadCookie(name string) bool }
-
-// leeway is a request of the auth handler that says how long after its end a
-// token may still be accepted.
-type leeway interface{ Leeway() time.Duration }
 
 // CaddyModule returns the Caddy module information.
 func (Logout) CaddyModule() caddy.ModuleInfo {
@@ -145,25 +136,23 @@ func (l *Logout) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 		w.Header().Set("Allow", http.MethodPost)
 		return refuse(w, r, http.StatusMethodNotAllowed, "the method must be POST")
 	}
-	id, _ := auth.FromContext(r.Context())
-	refreshes := l.refreshCookies(r)
-	if id == nil && len(refreshes) == 0 {
+	who := l.presented(r)
+	if who.nothing() {
 		return l.nobody(w, r)
 	}
-	cookies, mayBeCookie := l.presented(r)
-	if (mayBeCookie || len(refreshes) > 0) && l.sameSite.Check(r) != nil {
+	if (who.mayBeCookie || len(who.refreshes) > 0) && l.sameSite.Check(r) != nil {
 		return refuse(w, r, http.StatusForbidden, "the request comes from another site")
 	}
-	if id != nil && id.TokenID == "" {
+	if who.id != nil && who.id.TokenID == "" {
 		return refuse(w, r, http.StatusBadRequest, "the credential is not a token and cannot be revoked")
 	}
-	for _, name := range cookies {
+	for _, name := range who.cookies {
 		http.SetCookie(w, expired(r, name, "/"))
 	}
-	for _, c := range refreshes {
+	for _, c := range who.refreshes {
 		http.SetCookie(w, expired(r, c.name, c.path))
 	}
-	ended, err := l.end(r, id, refreshes)
+	ended, err := l.end(r, who)
 	switch {
 	case err != nil:
 		l.outage.begin(context.WithoutCancel(r.Context()), l.logger, "revocations cannot be written", err)
@@ -207,136 +196,6 @@ func isUndecided(r *http.Request) bool {
 
 // redirects reports whether a browser sends the form by itself, and is sent on.
 func (l *Logout) redirects(r *http.Request) bool { return l.Redirect != "" && navigates(r) }
-
-// end ends the token and the sessions, and reports whether there was any. It
-// goes on when the client hangs up: whoever closes the window wants to be logged
-// out.
-func (l *Logout) end(r *http.Request, id *auth.Identity, refreshes []foundRefresh) (ended bool, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), revokeTimeout)
-	defer cancel()
-	if id != nil {
-		var late time.Duration
-		if from, ok := caddyhttp.GetVar(r.Context(), auth.RequestVar).(leeway); ok {
-			late = from.Leeway()
-		}
-		if err := l.revoke(ctx, id.Token(), late); err != nil {
-			return false, err
-		}
-		ended = true
-	}
-	for _, c := range refreshes {
-		s, err := l.sessionOf(ctx, c.token)
-		if err != nil {
-			return false, err
-		}
-		if s == nil {
-			continue
-		}
-		if err := endSession(ctx, l.revocation, l.sessions, s); err != nil {
-			return false, err
-		}
-		if l.All {
-			if err := l.revocation.RevokeUser(ctx, s.User, l.clock.Now(), time.Time{}); err != nil {
-				return false, err
-			}
-		}
-		ended = true
-	}
-	return ended, nil
-}
-
-// revoke ends the token with its session, or all tokens of its user. The token is
-// accepted so late after its end.
-func (l *Logout) revoke(ctx context.Context, token auth.TokenRef, late time.Duration) error {
-	if err := auth.RevokeIn(ctx, l.revocation, token, late); err != nil {
-		return err
-	}
-	if l.sessions != nil && token.SessionID != "" {
-		// Another issuer's token may name any session: it ends that of its own
-		// user alone.
-		s, err := l.sessions.Session(ctx, token.SessionID)
-		if err == nil && s.User == token.User {
-			err = l.sessions.EndSession(ctx, s.ID)
-		}
-		if err != nil && !errors.Is(err, auth.ErrSessionNotFound) {
-			return err
-		}
-	}
-	if !l.All {
-		return nil
-	}
-	// A token of another issuer may be dated ahead, as far as leeway allows.
-	now := l.clock.Now()
-	if token.IssuedAt.After(now) {
-		now = token.IssuedAt
-	}
-	return l.revocation.RevokeUser(ctx, token.User, now, time.Time{})
-}
-
-// foundRefresh is a cookie of the request in which a refresh token may stand.
-type foundRefresh struct {
-	name, path string
-	token      *refreshToken // nil if it is none
-}
-
-// refreshCookies returns those cookies of auth_token that are in the request.
-func (l *Logout) refreshCookies(r *http.Request) []foundRefresh {
-	if l.sessions == nil || l.cookies == nil {
-		return nil
-	}
-	var found []foundRefresh
-	for _, c := range l.cookies.RefreshCookies() {
-		if !extract.HasCookie(r.Header, c.Name) {
-			continue
-		}
-		f := foundRefresh{name: c.Name, path: c.Path}
-		if f.path == "" {
-			f.path = folder(ownPath(r))
-		}
-		if text, _, err := refreshTokens(c.Name).Extract(r); err == nil {
-			f.token, _ = parseRefreshToken(text)
-		}
-		found = append(found, f)
-	}
-	return found
-}
-
-// sessionOf returns the session of the token, nil if there is none. Any token of
-// the session will do, used or not.
-func (l *Logout) sessionOf(ctx context.Context, token *refreshToken) (*auth.Session, error) {
-	if token == nil {
-		return nil, nil
-	}
-	s, err := l.sessions.Session(ctx, token.sessionID())
-	switch {
-	case errors.Is(err, auth.ErrSessionNotFound):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	case !token.isOfFamily(s.Family):
-		return nil, nil
-	}
-	return &s, nil
-}
-
-// presented returns the names of the cookies of the request that may hold the
-// credential, and whether one of them, or one whose name nobody tells, may.
-func (l *Logout) presented(r *http.Request) (names []string, may bool) {
-	names = slices.Clone(l.Cookies)
-	state := caddyhttp.GetVar(r.Context(), auth.RequestVar)
-	former, strips := state.(formerCookies)
-	names = slices.DeleteFunc(names, func(name string) bool {
-		return !extract.HasCookie(r.Header, name) && !(strips && former.HadCookie(name))
-	})
-	from, ok := state.(credentialCookies)
-	if ok { // which may have been stripped from the request since
-		names = append(names, from.CredentialCookies()...)
-	}
-	slices.Sort(names)
-	names = slices.Compact(names)
-	unknown := !ok && r.Header.Get("Cookie") != "" && r.Header.Get("Authorization") == ""
-	return names, len(names) > 0 || unknown
-}
 
 // Interface guards
 var (

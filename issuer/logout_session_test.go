@@ -6,6 +6,7 @@ package issuer
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -98,7 +99,7 @@ func TestLogOutWithTheRefreshCookieAlone(t *testing.T) {
 func TestLogOutEndsWhatIsPresented(t *testing.T) {
 	t.Parallel()
 	l := newLoggingOut(t, "")
-	if w := serve(l.logout, withCookies(signedIn(t, ann()), l.refresh)); w.Code != http.StatusOK || !l.ended() || l.revocations.tokens[0].ID != "j1" {
+	if w := serve(l.logout, withCookies(signedIn(t, ann()), l.refresh)); w.Code != http.StatusOK || !l.ended() || !slices.ContainsFunc(l.revocations.tokens, func(token auth.TokenRef) bool { return token.ID == "j1" }) {
 		t.Errorf("status %d, %v", w.Code, l.revocations.tokens)
 	}
 }
@@ -142,24 +143,68 @@ func (l *loggingOut) refreshesCookie(c *http.Cookie) *http.Cookie {
 	return next
 }
 
+// Attack: another host of the domain sets a cookie of the same name, so that the
+// session of the victim outlives the log-out, who is told that it is over.
+func TestLogOutTriesEveryRefreshCookieOfAName(t *testing.T) {
+	t.Parallel()
+	forged := func(i byte) *http.Cookie {
+		token := newRefreshToken()
+		token.session[0] = i // before and after the good one in any order
+		return &http.Cookie{Name: "session_refresh", Value: token.text()}
+	}
+	for name, c := range map[string]struct {
+		beside []*http.Cookie
+		want   int
+	}{
+		"alone":           {nil, 200},
+		"junk":            {[]*http.Cookie{{Name: "session_refresh", Value: "x"}, {Name: "session_refresh", Value: ""}}, 200},
+		"others":          {[]*http.Cookie{forged(0), forged(255)}, 200},
+		"more than tried": {[]*http.Cookie{forged(0), forged(1), forged(2), forged(3)}, 503},
+	} {
+		l := newLoggingOut(t, "")
+		w := serve(l.logout, withCookies(signedIn(t, nil), append(c.beside, l.refresh)...))
+		if w.Code != c.want {
+			t.Errorf("%s: status %d", name, w.Code)
+		}
+		if c.want == 200 && !l.ended() {
+			t.Errorf("%s: the session goes on", name)
+		}
+		if _, gone := cookiesOf(t, w); gone == nil || gone.MaxAge >= 0 {
+			t.Errorf("%s: cookies %v", name, w.Result().Cookies())
+		}
+	}
+
+	// Two sessions of two log-ins: both end.
+	l := newLoggingOut(t, "")
+	_, second := cookiesOf(t, serve(l.endpoint, browserAt(t, page, rightForm)))
+	if w := serve(l.logout, withCookies(signedIn(t, nil), l.refresh, second)); w.Code != 200 || l.server.sessions.count() != 0 {
+		t.Errorf("status %d, %d sessions", w.Code, l.server.sessions.count())
+	}
+}
+
 func TestLogOutThatCannotEndTheSessionIs503(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*loggingOut, error){
 		"sessions":    func(l *loggingOut, err error) { l.server.sessions.err = err },
 		"revocations": func(l *loggingOut, err error) { l.revocations.err = err },
 	} {
-		l := newLoggingOut(t, "")
-		change(l, errors.New("down"))
-		id := ann()
-		id.SessionID = l.sid
-		for _, r := range []*http.Request{signedIn(t, id), withCookies(signedIn(t, nil), l.refresh)} {
+		for _, signed := range []bool{true, false} {
+			l := newLoggingOut(t, "")
+			id := ann()
+			id.SessionID = l.sid
+			r := withCookies(signedIn(t, nil), l.refresh)
+			if signed {
+				r = signedIn(t, id)
+			}
+			change(l, errors.New("down"))
 			if w := serve(l.logout, r); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
 				t.Errorf("%s: status %d", name, w.Code)
 			}
-		}
-		change(l, nil)
-		if w := serve(l.logout, withCookies(signedIn(t, nil), l.refresh)); w.Code != http.StatusOK {
-			t.Errorf("%s: status %d", name, w.Code)
+			change(l, nil)
+			// What could be ended was: a second log-out is for the rest.
+			if w := serve(l.logout, withCookies(signedIn(t, id), l.refresh)); w.Code != http.StatusOK || !l.ended() {
+				t.Errorf("%s: status %d", name, w.Code)
+			}
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -91,7 +92,8 @@ func TestLogOutEndsTheSession(t *testing.T) {
 	if w := serve(s.logout(t, "auth_logout"), signedIn(t, id)); w.Code != http.StatusOK {
 		t.Fatalf("status %d", w.Code)
 	}
-	if n := len(s.revocations.tokens); n != 2 || s.revocations.tokens[1].SessionID != "s1" || !s.revocations.untils[1].IsZero() {
+	i := slices.IndexFunc(s.revocations.tokens, func(token auth.TokenRef) bool { return token.SessionID == "s1" })
+	if len(s.revocations.tokens) != 2 || i < 0 || !s.revocations.untils[i].IsZero() {
 		t.Errorf("revoked %+v until %v", s.revocations.tokens, s.revocations.untils)
 	}
 }
@@ -177,6 +179,37 @@ func TestLogOutThatCouldNotBeWrittenIs503AndTheCookieIsCleared(t *testing.T) {
 	}
 	if strings.Contains(w.Body.String(), "disk") {
 		t.Errorf("body %q", w.Body)
+	}
+}
+
+// A store that cannot write remembers what it was asked for. Whoever asks for a
+// part of it alone leaves the rest valid when the store is well again.
+func TestLogOutAsksForAllOfItThoughAPartFails(t *testing.T) {
+	t.Parallel()
+	s := newServer()
+	s.token(t, "auth_token {\nrefresh 1h\ncookie session\n}")
+	s.revocations.err = errors.New("read-only")
+	s.sessions.err = errors.New("read-only")
+	id := ann()
+	id.SessionID = "s1"
+	r := signedIn(t, id, "session")
+	r.Header.Set("Cookie", "session=x; session_refresh=y")
+	w := serve(s.logout(t, "auth_logout {\nall\n}"), r)
+	if w.Code != http.StatusServiceUnavailable {
+		t.Errorf("status %d", w.Code)
+	}
+	for _, want := range []auth.TokenRef{{ID: "j1", User: id.User()}, {SessionID: "s1", User: id.User()}} {
+		if ended, _ := s.revocations.Revoked(t.Context(), auth.TokenRef{ID: want.ID, SessionID: want.SessionID, IssuedAt: noon}); !ended {
+			t.Errorf("nobody asked for the end of %+v: %+v", want, s.revocations.tokens)
+		}
+	}
+	if !slices.Equal(s.revocations.users, []auth.UserRef{id.User()}) {
+		t.Errorf("users %v", s.revocations.users)
+	}
+	for _, name := range []string{"session", "session_refresh"} {
+		if !slices.ContainsFunc(w.Result().Cookies(), func(c *http.Cookie) bool { return c.Name == name && c.MaxAge < 0 }) {
+			t.Errorf("%s is not deleted: %v", name, w.Result().Cookies())
+		}
 	}
 }
 

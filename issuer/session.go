@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -178,11 +179,16 @@ func (t *Token) reused(ctx context.Context, s *auth.Session) error {
 	return errRefreshToken
 }
 
-// endSession ends the session and its access tokens. The session is forgotten
-// last: as long as it is there, the next attempt comes this way again.
+// endSession ends the session and its access tokens. Each is tried whatever
+// becomes of the other: a store that cannot write remembers by itself what is
+// revoked, and refresh tokens must not outlive that.
 func endSession(ctx context.Context, revocation auth.RevocationStore, sessions auth.RefreshStore, s *auth.Session) error {
-	if err := auth.RevokeIn(ctx, revocation, auth.TokenRef{SessionID: s.ID, User: s.User}, 0); err != nil {
-		return err
-	}
-	return sessions.EndSession(ctx, s.ID)
+	var revoking error
+	var revoked sync.WaitGroup
+	revoked.Go(func() {
+		revoking = auth.RevokeIn(ctx, revocation, auth.TokenRef{SessionID: s.ID, User: s.User}, 0)
+	})
+	ending := sessions.EndSession(ctx, s.ID)
+	revoked.Wait()
+	return errors.Join(revoking, ending)
 }

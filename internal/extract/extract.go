@@ -194,6 +194,21 @@ func HasCookie(h http.Header, name string) bool {
 	return err != auth.ErrNoCredentials //nolint:errorlint // never wrapped
 }
 
+// Cookies returns the values of all cookies of that name, in their order.
+func Cookies(h http.Header, name string) []string {
+	var values []string
+	for _, line := range h["Cookie"] {
+		for line != "" {
+			var part string
+			part, line, _ = strings.Cut(line, ";")
+			if key, value := cookie(part); key == name {
+				values = append(values, unquoted(value))
+			}
+		}
+	}
+	return values
+}
+
 // CookieName returns the name of a part of the header Cookie, as Extract sees it.
 func CookieName(part string) string {
 	name, _ := cookie(part)
@@ -227,13 +242,18 @@ func fromCookie(h http.Header, name string) (string, error) {
 	if !found {
 		return "", auth.ErrNoCredentials
 	}
-	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
-		value = value[1 : len(value)-1] // RFC 6265, section 4.1.1
-	}
-	if value == "" {
+	if value = unquoted(value); value == "" {
 		return "", errEmpty
 	}
 	return value, nil
+}
+
+// unquoted removes the quotes of a value (RFC 6265, section 4.1.1).
+func unquoted(value string) string {
+	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
+		return value[1 : len(value)-1]
+	}
+	return value
 }
 
 // ParameterName returns the name of a part of a query, as Extract sees it; false
