@@ -229,13 +229,13 @@ func (a *App) awaitStart(ctx context.Context) bool {
 func (*App) Stop() error { return nil }
 
 // policy returns a named policy; nil for no name.
-func (a *App) policy(name string) (*layer, error) {
+func (a *App) policy(name PolicyName) (*layer, error) {
 	if name == "" {
 		return nil, nil
 	}
-	l, ok := a.policies[name]
+	l, ok := a.policies[string(name)]
 	if !ok {
-		return nil, unknownPolicy(name, a.Policies)
+		return nil, unknownPolicy(string(name), a.Policies)
 	}
 	return l, nil
 }

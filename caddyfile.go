@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddybolt/caddy-bolt/internal/matching"
 	"github.com/caddybolt/caddy-bolt/internal/module"
 )
 
@@ -200,9 +201,13 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 	if !h.Next() {
 		return nil, h.ArgErr()
 	}
+	where := at(h.Dispenser)
 	set, err := h.ExtractMatcherSet()
 	if err != nil {
 		return nil, err
+	}
+	if err := matching.CheckPaths(caddyhttp.RawMatcherSets{set}); err != nil {
+		return nil, where.errorf("%v", err)
 	}
 	handler, err := parseAuth(h)
 	if err != nil {
@@ -235,7 +240,7 @@ func parseAuth(h httpcaddyfile.Helper) (*Handler, error) {
 	h.Next() // "auth"
 	start := at(h.Dispenser)
 	if h.NextArg() {
-		p.handler.Policy = h.Val()
+		p.handler.Policy = PolicyName(h.Val())
 		if err := p.checkPolicy(p.handler.Policy); err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddybolt/caddy-bolt/internal/matching"
 	"github.com/caddybolt/caddy-bolt/internal/module"
 )
 
@@ -33,11 +34,11 @@ func newBlockParser(h httpcaddyfile.Helper) (*blockParser, error) {
 	return p, nil
 }
 
-func (p *blockParser) checkPolicy(name string) error {
-	if _, ok := p.global.Policies[name]; ok {
+func (p *blockParser) checkPolicy(name PolicyName) error {
+	if _, ok := p.global.Policies[string(name)]; ok {
 		return nil
 	}
-	return p.Errf("%v", unknownPolicy(name, p.global.Policies))
+	return p.Errf("%v", unknownPolicy(string(name), p.global.Policies))
 }
 
 func (p *blockParser) parseWord(opts *module.Options) error {
@@ -92,8 +93,11 @@ func (p *blockParser) parseWhen() error {
 	if err := checkMatchers(rule.MatcherSetsRaw); err != nil {
 		return p.Errf("%v", err)
 	}
+	if err := matching.CheckPaths(rule.MatcherSetsRaw); err != nil {
+		return p.Errf("%v", err)
+	}
 	if p.NextArg() {
-		rule.Policy = p.Val()
+		rule.Policy = PolicyName(p.Val())
 		if err := p.checkPolicy(rule.Policy); err != nil {
 			return err
 		}
@@ -129,12 +133,12 @@ func (p *blockParser) finish(start position) error {
 	if err := checkGuardList(p.handler.GuardsRaw); err != nil {
 		return start.errorf("%v", err)
 	}
-	block := []*Settings{&p.handler.Settings, p.global.Policies[p.handler.Policy]}
+	block := []*Settings{&p.handler.Settings, p.global.Policies[string(p.handler.Policy)]}
 	if err := checkInherited(block, nil, &p.global.Settings); err != nil {
 		return start.errorf("%v", err)
 	}
 	for i, rule := range p.handler.Rules {
-		own := []*Settings{&rule.Settings, p.global.Policies[rule.Policy]}
+		own := []*Settings{&rule.Settings, p.global.Policies[string(rule.Policy)]}
 		if err := checkInherited(own, block, &p.global.Settings); err != nil {
 			return p.rules[i].errorf("%v", err)
 		}

@@ -65,7 +65,7 @@ func init() {
 type Handler struct {
 	// The name of a policy of the global block whose settings come after the
 	// handler's own.
-	Policy string `json:"policy,omitempty"`
+	Policy PolicyName `json:"policy,omitempty"`
 
 	Settings
 
@@ -104,6 +104,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.app = app
 
+	if err := checkSets(h.MatcherSetsRaw); err != nil {
+		return err
+	}
 	if h.matchers, err = matching.Load(ctx, h.MatcherSetsRaw); err != nil {
 		return err
 	}
@@ -174,6 +177,9 @@ func (h *Handler) provisionRule(ctx caddy.Context, i int, rule *Rule, block, glo
 		return errors.New("is null")
 	case rule.InsecurePaths != nil:
 		return errors.New("insecure_paths stands outside of rules: it says what happens before they are read")
+	}
+	if err := checkSets(rule.MatcherSetsRaw); err != nil {
+		return err
 	}
 	for j, earlier := range h.Rules[:i] {
 		if covers(earlier.MatcherSetsRaw, rule.MatcherSetsRaw) {

@@ -24,12 +24,40 @@ type Rule struct {
 	MatcherSetsRaw caddyhttp.RawMatcherSets `json:"match,omitempty" caddy:"namespace=http.matchers"`
 
 	// The name of a policy of the global block.
-	Policy string `json:"policy,omitempty"`
+	Policy PolicyName `json:"policy,omitempty"`
 
 	Settings
 
 	matchers  *matching.Sets
 	effective *effective
+}
+
+// PolicyName is the name of a policy of the global block.
+type PolicyName string
+
+// UnmarshalJSON refuses the empty name: whoever writes a policy wants one.
+func (p *PolicyName) UnmarshalJSON(data []byte) error {
+	var name *string
+	if err := json.Unmarshal(data, &name); err != nil {
+		return err
+	}
+	if name == nil { // null
+		return nil
+	}
+	if *name == "" {
+		return errors.New("policy is empty: leave it out, or name one")
+	}
+	*p = PolicyName(*name)
+	return nil
+}
+
+// checkSets refuses an empty list of matcher sets: nobody can tell "all requests"
+// from "none" by it.
+func checkSets(sets caddyhttp.RawMatcherSets) error {
+	if sets != nil && len(sets) == 0 {
+		return errors.New("match must not be an empty list: leave it out for all requests")
+	}
+	return nil
 }
 
 var errMatcherAsksIdentity = errors.New("a matcher of a rule cannot ask who is signed in ({http.auth...}), since nobody is yet: use guards")

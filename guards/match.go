@@ -112,6 +112,9 @@ func (m *Match) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.Errf("guard \"match\" has a word too many: %q", d.Val())
 	}
 	m.MatchRaw = caddyhttp.RawMatcherSets{set}
+	if err := matching.CheckPaths(m.MatchRaw); err != nil {
+		return d.Errf("guard \"match\": %v", err)
+	}
 	return nil
 }
 

@@ -134,10 +134,19 @@ func (j *JWT) parseOption(d *caddyfile.Dispenser, opts *module.Options) error {
 		return opts.Flag(&j.RequireJTI)
 	case "leeway":
 		j.Leeway = new(caddy.Duration)
-		return opts.Duration(j.Leeway)
+		if err := opts.Duration(j.Leeway); err != nil {
+			return err
+		}
+		if err := checkLeeway(j.Leeway); err != nil {
+			return d.Errf("%v", err)
+		}
+		return nil
 	case "max_age":
 		if err := opts.Duration(&j.MaxAge); err != nil {
 			return err
+		}
+		if err := module.CheckUnit(option, j.MaxAge); err != nil {
+			return d.Errf("%v", err)
 		}
 		if j.MaxAge == 0 {
 			return d.Errf("option %q: no token is that young", option)

@@ -19,6 +19,7 @@ import (
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/internal/clock"
 	"github.com/caddybolt/caddy-bolt/internal/extract"
+	"github.com/caddybolt/caddy-bolt/internal/module"
 )
 
 func init() {
@@ -160,8 +161,8 @@ type JWT struct {
 	// member is a path: "realm_access.roles".
 	RequireClaims []string `json:"require_claims,omitempty"`
 
-	// How much the clocks of the issuer and of this server may differ. Default:
-	// 30s.
+	// How much the clocks of the issuer and of this server may differ, at most an
+	// hour. Default: 30s.
 	Leeway *caddy.Duration `json:"leeway,omitempty"`
 
 	// How long after its "iat" a token is accepted at most, whatever its "exp"
@@ -322,9 +323,15 @@ func (j *JWT) Cleanup() error {
 
 // Validate refuses what no Caddyfile can say.
 func (j *JWT) Validate() error {
+	if err := checkLeeway(j.Leeway); err != nil {
+		return err
+	}
+	for option, d := range map[string]caddy.Duration{"max_age": j.MaxAge, "timeout": j.Timeout} {
+		if err := module.CheckUnit(option, d); err != nil {
+			return err
+		}
+	}
 	switch {
-	case j.Leeway != nil && *j.Leeway < 0:
-		return errors.New("leeway: must not be negative")
 	case j.MaxAge < 0:
 		return errors.New("max_age: must not be negative")
 	case j.Cache != nil && (*j.Cache < 0 || *j.Cache > maxCache):
@@ -348,6 +355,23 @@ func (j *JWT) Validate() error {
 		}
 	}
 	return nil
+}
+
+// maxLeeway is the largest leeway: clocks that differ by more are broken, and a
+// token that has expired long ago is not to be let in.
+const maxLeeway = time.Hour
+
+func checkLeeway(leeway *caddy.Duration) error {
+	switch {
+	case leeway == nil:
+		return nil
+	case *leeway < 0:
+		return errors.New("leeway: must not be negative")
+	case time.Duration(*leeway) > maxLeeway:
+		return fmt.Errorf("leeway: must not be longer than %s", maxLeeway)
+	default:
+		return module.CheckUnit("leeway", *leeway)
+	}
 }
 
 // maxMaxSize is the largest max_size: no server accepts larger headers.

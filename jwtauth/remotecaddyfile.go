@@ -75,6 +75,9 @@ func positive(d *caddyfile.Dispenser, opts *module.Options, target *caddy.Durati
 	if *target == 0 {
 		return d.Errf("option %q: must not be zero", option)
 	}
+	if err := module.CheckUnit(option, *target); err != nil {
+		return d.Errf("%v", err)
+	}
 	return nil
 }
 

@@ -53,7 +53,7 @@ func (s *SQL) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			err = s.parseQuery(d, options, dialect, &s.LoadQuery)
 		case "timeout":
 			err = options.Duration(&s.Timeout)
-			if err == nil && (s.Timeout == 0 || time.Duration(s.Timeout) > maxTimeout) {
+			if err == nil && (time.Duration(s.Timeout) < time.Millisecond || time.Duration(s.Timeout) > maxTimeout) {
 				err = d.Errf("timeout is not between 1ms and %s", maxTimeout)
 			}
 		case "max_connections":

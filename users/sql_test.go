@@ -192,7 +192,7 @@ func TestPoolIsKeptOverAReload(t *testing.T) {
 		"DSN":             func(s *SQL) { s.DSN = "postgres://pooled@127.0.0.1:2/app" },
 		"query":           func(s *SQL) { s.LoadQuery = askID + " " },
 		"schema":          func(s *SQL) { s.VerifyQuery, s.LoadQuery, s.Schema = "", "", "django" },
-		"timeout":         func(s *SQL) { s.Timeout = 1 },
+		"timeout":         func(s *SQL) { s.Timeout = caddy.Duration(maxTimeout) },
 		"max_connections": func(s *SQL) { s.MaxConnections = 1 },
 	} {
 		changed := base

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/caddybolt/caddy-bolt/internal/module"
 )
 
 const (
@@ -24,6 +26,9 @@ const (
 func (s *SQL) checkChoice() error {
 	own := s.VerifyQuery != "" || s.LoadQuery != ""
 	if err := s.checkSchema(); err != nil {
+		return err
+	}
+	if err := module.CheckUnit("timeout", s.Timeout); err != nil {
 		return err
 	}
 	switch {

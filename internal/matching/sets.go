@@ -49,6 +49,9 @@ func Load(ctx caddy.Context, raw caddyhttp.RawMatcherSets) (*Sets, error) {
 		return s, nil
 	}
 	var err error
+	if raw, err = resolvePaths(raw); err != nil {
+		return nil, err
+	}
 	if s.Raw, s.watched, err = watchExpressions(ctx, raw, false); err != nil {
 		return nil, err
 	}
