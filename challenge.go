@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -27,6 +29,7 @@ var (
 	errRefused     = errors.New("the credential is not valid")
 	errForbidden   = errors.New("access is not allowed")
 	errEarly       = errors.New("the request came before the end of the TLS handshake")
+	errAttempts    = errors.New("too many attempts have failed")
 	errUnavailable = errors.New("the request cannot be authenticated at the moment")
 )
 
@@ -41,6 +44,7 @@ type refusal struct {
 	scopes string         // that the client lacks
 	answer *auth.Response // of a provider that decided the outcome
 	err    error          // for the operator
+	wait   time.Duration  // until the next attempt
 
 	undecided *auth.Identity // proven, but nobody can say whether the token is revoked
 }
@@ -71,6 +75,8 @@ func (f *refusal) sentence() error {
 		return errForbidden
 	case f.status == http.StatusTooEarly:
 		return errEarly
+	case f.status == http.StatusTooManyRequests:
+		return errAttempts
 	case f.status == http.StatusServiceUnavailable:
 		return errUnavailable
 	case f.reason == auth.ReasonMissingCredentials:
@@ -113,6 +119,8 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, e *effective, f
 		if f.scheme == schemeBearer {
 			header.Add("WWW-Authenticate", challenge(schemeBearer, e.realm, "insufficient_scope", f.scopes))
 		}
+	case http.StatusTooManyRequests: // rounded up: who comes then is not too early
+		header.Set("Retry-After", strconv.FormatInt(int64((f.wait+time.Second-1)/time.Second), 10))
 	case http.StatusServiceUnavailable:
 		header.Set("Retry-After", retryAfter)
 	}

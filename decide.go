@@ -99,7 +99,8 @@ func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, e *effect
 				best = &refusal{status: nothingThere.status, reason: nothingThere.reason, err: nothingThere.err, answer: answer}
 			}
 		default:
-			if r.Context().Err() == nil { // not because the client went away
+			// not because the client went away, nor because it guesses
+			if r.Context().Err() == nil && auth.WaitOf(err) == 0 {
 				m.undecided(h.logger, err)
 			}
 			if undecided == nil {
@@ -109,6 +110,9 @@ func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, e *effect
 				doubtful = proven
 			}
 		}
+	}
+	if wait := auth.WaitOf(undecided); wait > 0 {
+		return nil, nil, &refusal{status: http.StatusTooManyRequests, reason: auth.ReasonOf(undecided), err: undecided, wait: wait, undecided: doubtful}
 	}
 	if undecided != nil {
 		return nil, nil, &refusal{status: http.StatusServiceUnavailable, reason: auth.ReasonOf(undecided), err: undecided, undecided: doubtful}

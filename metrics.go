@@ -20,6 +20,7 @@ var outcomeOf = map[int]string{
 	401: "unauthenticated",
 	403: "forbidden",
 	425: "too_early",
+	429: "too_many_attempts",
 	503: "unavailable",
 }
 

@@ -40,8 +40,9 @@ func init() {
 //
 // Refusals are 401 with a challenge (nobody is signed in), 403 (somebody is, and
 // may not), 503 with Retry-After (a store or key server that is needed does not
-// answer) and 400 (a path that could be read in two ways, where rules decide by
-// path). Clients are not told why.
+// answer), 429 with Retry-After (too many passwords were wrong) and 400 (a path
+// that could be read in two ways, where rules decide by path). Clients are not
+// told why.
 //
 // Every handler on the way of a request must let it pass: one more can only
 // restrict.

@@ -3,11 +3,14 @@
 
 package auth
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // What an authenticator answers. Any other error means that it could not
-// decide: the request is then refused with 503 unless another authenticator
-// accepts it.
+// decide: the request is then refused with 503, or with 429 for one made with
+// TooManyAttempts, unless another authenticator accepts it.
 var (
 	// ErrNoCredentials: the request holds nothing that is mine.
 	ErrNoCredentials = errors.New("no credentials")
@@ -70,6 +73,7 @@ const (
 	ReasonAPIKeyExpired        Reason = "api_key_expired"
 	ReasonTokenRevoked         Reason = "token_revoked"
 	ReasonForbidden            Reason = "forbidden"
+	ReasonTooManyAttempts      Reason = "too_many_attempts"
 	ReasonKeysUnavailable      Reason = "keys_unavailable"
 	ReasonStoreUnavailable     Reason = "store_unavailable"
 )
@@ -81,7 +85,7 @@ var reasons = []Reason{
 	ReasonUnknownKey, ReasonBadSignature, ReasonBadPassword, ReasonMissingClaim,
 	ReasonWrongType, ReasonWrongAudience, ReasonTokenNotYetValid,
 	ReasonTokenExpired, ReasonAPIKeyExpired, ReasonTokenRevoked,
-	ReasonForbidden, ReasonKeysUnavailable, ReasonStoreUnavailable,
+	ReasonForbidden, ReasonTooManyAttempts, ReasonKeysUnavailable, ReasonStoreUnavailable,
 }
 
 // Reasons returns every reason, from the least to the most telling.
@@ -116,6 +120,25 @@ func InvalidFor(candidate string, reason Reason, detail string) error {
 // reason; it wraps the cause.
 func Unavailable(reason Reason, cause error) error {
 	return &refusal{kind: cause, reason: reason, detail: "could not decide"}
+}
+
+// TooManyAttempts returns an error that means "could not decide", since too many
+// attempts have failed: nobody looked at this one. Unless another authenticator
+// accepts the request, it is refused with 429, which tells how long to wait.
+func TooManyAttempts(wait time.Duration) error {
+	return &refusal{kind: errAttempts, reason: ReasonTooManyAttempts, detail: "could not decide", wait: max(wait, 1)}
+}
+
+var errAttempts = errors.New("too many failed attempts")
+
+// WaitOf returns how long to wait, as err says that was made with
+// TooManyAttempts; 0 for every other error.
+func WaitOf(err error) time.Duration {
+	var r *refusal
+	if errors.As(err, &r) {
+		return r.wait
+	}
+	return 0
 }
 
 // Forbidden returns an error that wraps ErrForbidden. The detail is for the
@@ -176,6 +199,7 @@ type refusal struct {
 	detail    string
 	candidate string
 	scopes    string
+	wait      time.Duration
 }
 
 func (r *refusal) Error() string {

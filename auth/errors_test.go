@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 )
 
 func TestReasonsOfErrors(t *testing.T) {
@@ -88,13 +89,33 @@ func TestWhatErrorsCarry(t *testing.T) {
 	}
 }
 
+// One that was not looked at is neither good nor bad.
+func TestTooManyAttemptsIsNoDecision(t *testing.T) {
+	t.Parallel()
+	err := fmt.Errorf("trying: %w", TooManyAttempts(90*time.Second))
+	if ReasonOf(err) != ReasonTooManyAttempts || WaitOf(err) != 90*time.Second || WaitOf(TooManyAttempts(0)) <= 0 {
+		t.Errorf("%v, wait %s", err, WaitOf(err))
+	}
+	for _, kind := range []error{ErrInvalidCredentials, ErrNoCredentials, ErrForbidden, ErrUnauthenticated} {
+		if errors.Is(err, kind) {
+			t.Errorf("it is %v", kind)
+		}
+	}
+	for _, other := range []error{nil, errors.New("x"), Invalid(ReasonBadPassword, ""), Unavailable(ReasonStoreUnavailable, errors.New("x"))} {
+		if WaitOf(other) != 0 {
+			t.Errorf("%v has a wait", other)
+		}
+	}
+}
+
 // The words are an interface: dashboards and alerts are made of them.
 func TestReasonsAreStable(t *testing.T) {
 	t.Parallel()
 	want := []Reason{
 		"missing_credentials", "ambiguous_path", "malformed_token", "unsupported_algorithm", "wrong_issuer", "unknown_api_key",
 		"unknown_key", "bad_signature", "bad_password", "missing_claim", "wrong_type", "wrong_audience", "token_not_yet_valid",
-		"token_expired", "api_key_expired", "token_revoked", "forbidden", "keys_unavailable", "store_unavailable",
+		"token_expired", "api_key_expired", "token_revoked", "forbidden",
+		"too_many_attempts", "keys_unavailable", "store_unavailable",
 	}
 	got := Reasons()
 	if !slices.Equal(got, want) {

@@ -27,6 +27,7 @@ import (
 
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/auth/authtest"
+	"github.com/caddybolt/caddy-bolt/internal/attempts"
 	"github.com/caddybolt/caddy-bolt/internal/clock"
 )
 
@@ -317,7 +318,7 @@ func (s *server) token(tb testing.TB, text string) *Token {
 	if err := s.provision(tb, t); err != nil {
 		tb.Fatal(err)
 	}
-	t.clock, t.attempts, t.logger = clock.Fixed(noon), newLimiter(), zap.NewNop()
+	t.clock, t.attempts, t.logger = clock.Fixed(noon), attempts.New(), zap.NewNop()
 	return t
 }
 

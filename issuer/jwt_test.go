@@ -16,6 +16,7 @@ import (
 
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/auth/authtest"
+	"github.com/caddybolt/caddy-bolt/internal/attempts"
 	"github.com/caddybolt/caddy-bolt/internal/clock"
 	"github.com/caddybolt/caddy-bolt/jwtauth"
 )
@@ -48,7 +49,7 @@ func withJWT(t *testing.T, jwt, options string) (*Token, *server, error) {
 	if err := h.Validate(); err != nil {
 		return nil, s, err
 	}
-	h.attempts, h.clock = newLimiter(), clock.Clock{}
+	h.attempts, h.clock = attempts.New(), clock.Clock{}
 	return h, s, nil
 }
 

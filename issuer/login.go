@@ -16,6 +16,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/attempts"
 )
 
 // ServeHTTP answers the request. Behind it is the log-in page, if cookies are
@@ -108,7 +109,7 @@ func tooMany(wait time.Duration) *failure {
 
 // logIn answers a name and a password.
 func (t *Token) logIn(ctx context.Context, r *http.Request, in *call) (*grant, error) {
-	attempt, wait := t.attempts.begin(in.username, clientAddress(r), t.clock.Now())
+	attempt, wait := t.attempts.Begin(in.username, attempts.Address(r), t.clock.Now())
 	if wait > 0 {
 		return nil, tooMany(wait)
 	}
@@ -118,11 +119,11 @@ func (t *Token) logIn(ctx context.Context, r *http.Request, in *call) (*grant, e
 		return nil, &failure{status: http.StatusBadRequest, code: codeInvalidGrant, description: "wrong username or password"}
 	case err != nil:
 		if r.Context().Err() == nil { // who hangs up early has not been told, and may have guessed
-			attempt.refund()
+			attempt.Refund()
 		}
 		return nil, fmt.Errorf("asking the user store: %w", err)
 	}
-	attempt.refund()
+	attempt.Refund()
 	return t.issue(ctx, r, user)
 }
 
@@ -140,7 +141,7 @@ func (t *Token) refresh(ctx context.Context, r *http.Request, in *call) (*grant,
 
 // renewSlowly is renew for as many bad tokens as one address may try.
 func (t *Token) renewSlowly(ctx context.Context, r *http.Request, text string, fresh bool) (*grant, error) {
-	refund, wait := t.attempts.beginRefresh(clientAddress(r), t.clock.Now())
+	refund, wait := t.attempts.BeginRefresh(attempts.Address(r), t.clock.Now())
 	if wait > 0 {
 		return nil, tooMany(wait)
 	}

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/attempts"
 )
 
 // Attack: a refresh token that was copied from a backup, a log or a machine is
@@ -164,14 +165,14 @@ func TestBadRefreshTokensOfOneAddressAreSlowed(t *testing.T) {
 	t.Parallel()
 	e := refreshing(t)
 	g := e.logsIn()
-	for range refreshBurst {
+	for range attempts.RefreshBurst {
 		e.refused(newRefreshToken().text())
 	}
 	w := e.sends(newRefreshToken().text())
 	if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "1" {
 		t.Errorf("status %d, header %v", w.Code, w.Header())
 	}
-	e.now = e.now.Add(refreshEvery)
+	e.now = e.now.Add(attempts.RefreshEvery)
 	g = e.refreshes(g.RefreshToken)
 	e.refreshes(g.RefreshToken) // good ones do not count
 	if w := serve(e, logIn(t, "ann", "pw")); w.Code != http.StatusOK {

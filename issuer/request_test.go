@@ -16,6 +16,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddybolt/caddy-bolt/internal/attempts"
 )
 
 func TestBadRequestsAreErrorsOfRFC6749(t *testing.T) {
@@ -194,7 +196,7 @@ func FuzzTokenRequest(f *testing.F) {
 	s := newServer()
 	h := s.token(f, "auth_token")
 	f.Fuzz(func(t *testing.T, contentType, body string) {
-		h.attempts = newLimiter()
+		h.attempts = attempts.New()
 		w := serve(h, post(t, contentType, body))
 		var answer map[string]any
 		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {

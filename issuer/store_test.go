@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/auth/authtest"
+	"github.com/caddybolt/caddy-bolt/internal/attempts"
 	"github.com/caddybolt/caddy-bolt/internal/clock"
 	"github.com/caddybolt/caddy-bolt/revocation"
 )
@@ -38,7 +39,7 @@ func TestSessionsOfARealStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := &endpoint{server: s, Token: h, tb: t, now: time.Now()}
-	h.attempts, h.clock = newLimiter(), clock.Func(func() time.Time { return e.now })
+	h.attempts, h.clock = attempts.New(), clock.Func(func() time.Time { return e.now })
 
 	first := e.logsIn()
 	answers := make([]granted, 20)

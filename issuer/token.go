@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/attempts"
 	"github.com/caddybolt/caddy-bolt/internal/clock"
 )
 
@@ -67,7 +67,7 @@ const (
 //
 // Of one user name, 10 attempts may fail at once, and then one each 10 seconds;
 // from one address (an IPv6 network of 64 bits), 50 and then one each second.
-// Right passwords do not count. The address is that of Caddy's trusted proxies:
+// Right passwords do not count; those of HTTP Basic count as well. The address is that of Caddy's trusted proxies:
 // configure trusted_proxies behind one, or all clients share the proxy's.
 type Token struct {
 	// The name of the jwt authenticator of the global auth block that the
@@ -108,7 +108,7 @@ type Token struct {
 	services auth.Services // asked for the revocation store, which a log-out may turn on
 	sessions auth.RefreshStore
 	sameSite *http.CrossOriginProtection
-	attempts *limiter
+	attempts *attempts.Limiter
 	acquired bool
 	outage   *outage
 	wait     func(context.Context, time.Duration) error
@@ -157,11 +157,10 @@ func (t *Token) Provision(ctx caddy.Context) error {
 	if c, ok := services.(auth.CookieRegistry); ok && t.Cookie != nil && t.Refresh != nil {
 		c.NoteRefreshCookie(auth.RefreshCookie{Name: t.Cookie.refreshName(), Path: t.Cookie.RefreshPath})
 	}
-	attempts, _, err := limiters.LoadOrNew(limiterKey, func() (caddy.Destructor, error) { return newLimiter(), nil })
-	if err != nil {
+	if t.attempts, err = attempts.Acquire(); err != nil {
 		return err
 	}
-	t.attempts, t.acquired = attempts.(*limiter), true
+	t.acquired = true
 	return nil
 }
 
@@ -235,20 +234,7 @@ func (t *Token) Cleanup() error {
 		return nil
 	}
 	t.acquired = false
-	_, err := limiters.Delete(limiterKey)
-	return err
-}
-
-// clientAddress returns the address of the client as far as Caddy trusts the
-// proxies in between.
-func clientAddress(r *http.Request) string {
-	if address, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok && address != "" {
-		return address
-	}
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		return host
-	}
-	return r.RemoteAddr
+	return attempts.Release()
 }
 
 // Interface guards

@@ -17,6 +17,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/attempts"
+	"github.com/caddybolt/caddy-bolt/internal/clock"
 	"github.com/caddybolt/caddy-bolt/internal/extract"
 	"github.com/caddybolt/caddy-bolt/internal/text"
 )
@@ -48,6 +50,14 @@ const (
 // A wrong password, an unknown user, one who may not sign in and a header that
 // is not well formed are answered with 401 and the challenge Basic;
 // {http.auth.error} is "bad_password". A store that cannot decide is 503.
+//
+// Of one user name, 10 attempts may fail at once, and then one each 10 seconds;
+// from one address (an IPv6 network of 64 bits), 50 and then one each second.
+// They count together with those of auth_token. More are answered with 429 and
+// Retry-After, unread, and {http.auth.error} is "too_many_attempts". A password
+// that was right within the last five minutes passes all the same. The address is
+// that of Caddy's trusted proxies: configure trusted_proxies behind one, or all
+// clients share the proxy's.
 type Basic struct {
 	// The store of the users. A module of http.auth.users; its name stands in
 	// the member "store". Default: the store of the global block.
@@ -56,6 +66,9 @@ type Basic struct {
 	store     auth.UserStore
 	own       bool // not the global one
 	extractor *extract.Extractor
+	attempts  *attempts.Limiter
+	acquired  bool
+	clock     clock.Clock
 }
 
 // CaddyModule returns the Caddy module information.
@@ -73,6 +86,10 @@ func (b *Basic) Provision(ctx caddy.Context) error {
 	if b.extractor, err = extract.New([]auth.Source{source}, base64.StdEncoding.EncodedLen(maxPart+1+maxPart)); err != nil {
 		return err
 	}
+	if b.attempts, err = attempts.Acquire(); err != nil {
+		return err
+	}
+	b.acquired = true
 	if len(b.UsersRaw) > 0 {
 		mod, err := ctx.LoadModule(b, "UsersRaw")
 		if err != nil {
@@ -105,6 +122,15 @@ func (b *Basic) Start(ctx context.Context) error {
 	return starts.Start(ctx)
 }
 
+// Cleanup gives the count of failed attempts away.
+func (b *Basic) Cleanup() error {
+	if !b.acquired {
+		return nil
+	}
+	b.acquired = false
+	return attempts.Release()
+}
+
 // Errors of Authenticate, made once.
 var (
 	errShape  = auth.Invalid(auth.ReasonBadPassword, "header is not well formed")
@@ -126,7 +152,16 @@ func (b *Basic) Authenticate(r *http.Request) (*auth.Identity, error) {
 	if !ok {
 		return nil, errShape
 	}
+	done, wait := b.attempts.Password(username, password, attempts.Address(r), b.clock.Now())
+	if wait > 0 {
+		return nil, auth.TooManyAttempts(wait)
+	}
+	outcome := attempts.Wrong
+	defer func() { done(outcome) }()
 	user, err := b.store.Verify(r.Context(), username, password)
+	if err == nil || r.Context().Err() == nil && !errors.Is(err, auth.ErrInvalidCredentials) {
+		outcome = attempts.Undecided
+	}
 	switch {
 	case errors.Is(err, auth.ErrInvalidCredentials):
 		return nil, errWrong
@@ -139,6 +174,7 @@ func (b *Basic) Authenticate(r *http.Request) (*auth.Identity, error) {
 	case strings.HasPrefix(user.ID, auth.APIKeyPrefix): // would pass for a key
 		return nil, errWrong
 	}
+	outcome = attempts.Right
 	return &auth.Identity{
 		ID:          user.ID,
 		Issuer:      basicIssuer,
@@ -178,6 +214,7 @@ func (b *Basic) UserStore() auth.UserStore { return b.store }
 // Interface guards
 var (
 	_ caddy.Provisioner  = (*Basic)(nil)
+	_ caddy.CleanerUpper = (*Basic)(nil)
 	_ auth.Authenticator = (*Basic)(nil)
 	_ auth.Challenger    = (*Basic)(nil)
 	_ auth.SourceLister  = (*Basic)(nil)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/auth/authtest"
+	"github.com/caddybolt/caddy-bolt/internal/attempts"
 )
 
 func basicWith(tb testing.TB, store auth.UserStore) *Basic {
@@ -28,6 +29,12 @@ func basicWith(tb testing.TB, store auth.UserStore) *Basic {
 	if err := b.Provision(ctx); err != nil {
 		tb.Fatal(err)
 	}
+	tb.Cleanup(func() {
+		if err := b.Cleanup(); err != nil {
+			tb.Error(err)
+		}
+	})
+	b.attempts = attempts.New() // others of the process count their own
 	return b
 }
 
@@ -349,6 +356,42 @@ func TestBasicIsAModule(t *testing.T) {
 	}
 }
 
+// Attack: to guess without an end. What cannot be decided, and a right password
+// that is presented again and again, are no guesses.
+func TestWrongPasswordsAreCounted(t *testing.T) {
+	t.Parallel()
+	store := answering(nil, errDown)
+	b := basicWith(t, store)
+	try := func(name, password string) error {
+		_, err := b.Authenticate(&http.Request{Header: http.Header{"Authorization": {"Basic " + encode(name+":"+password)}}})
+		return err
+	}
+	for range 2 * attempts.UserBurst {
+		if err := try("ann", "pw"); auth.ReasonOf(err) != auth.ReasonStoreUnavailable {
+			t.Fatal(err)
+		}
+	}
+	store.answer = people().Verify
+	for range 2 * attempts.UserBurst {
+		if err := try("ann", "correct horse"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range attempts.UserBurst {
+		if err := try("ann", fmt.Sprint(i)); !errors.Is(err, auth.ErrInvalidCredentials) {
+			t.Fatal(err)
+		}
+	}
+	asked := store.calls.Load()
+	err := try("ann", "guess")
+	if auth.ReasonOf(err) != auth.ReasonTooManyAttempts || auth.WaitOf(err) <= 0 || errors.Is(err, auth.ErrInvalidCredentials) || store.calls.Load() != asked {
+		t.Errorf("%v", err)
+	}
+	if err := try("ann", "correct horse"); err != nil {
+		t.Errorf("the right one: %v", err)
+	}
+}
+
 // There is one way to write a name and a password.
 func FuzzBasicHeader(f *testing.F) {
 	for _, value := range malformed {
@@ -364,7 +407,7 @@ func FuzzBasicHeader(f *testing.F) {
 			name, password = n, p
 			return &auth.User{UserRef: auth.UserRef{ID: "1"}}, nil
 		}
-		id, err := (&Basic{store: store, extractor: extractor}).Authenticate(&http.Request{Header: http.Header{"Authorization": {value}}})
+		id, err := (&Basic{store: store, extractor: extractor, attempts: attempts.New()}).Authenticate(&http.Request{Header: http.Header{"Authorization": {value}}})
 		if (id == nil) == (err == nil) {
 			t.Fatalf("%v beside %v", id, err)
 		}

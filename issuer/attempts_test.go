@@ -9,14 +9,12 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddybolt/caddy-bolt/internal/attempts"
 	"github.com/caddybolt/caddy-bolt/internal/clock"
 )
 
@@ -43,7 +41,7 @@ func TestFailedAttemptsAreSlowedPerUser(t *testing.T) {
 		}
 		return w.Code
 	}
-	for i := range userBurst {
+	for i := range attempts.UserBurst {
 		if code := try(i, "Ann", "guess"); code != http.StatusBadRequest {
 			t.Fatalf("attempt %d: status %d", i, code)
 		}
@@ -60,14 +58,14 @@ func TestFailedAttemptsAreSlowedPerUser(t *testing.T) {
 	if code := try(100, "bob", "guess"); code != http.StatusBadRequest {
 		t.Errorf("another user: status %d", code)
 	}
-	now = now.Add(userEvery)
+	now = now.Add(attempts.UserEvery)
 	if code := try(101, "ann", "guess"); code != http.StatusBadRequest {
 		t.Errorf("after a while: status %d", code)
 	}
 	if code := try(101, "ann", "guess"); code != http.StatusTooManyRequests {
 		t.Errorf("one more: status %d", code)
 	}
-	now = now.Add(userEvery)
+	now = now.Add(attempts.UserEvery)
 	if code := try(101, "ann", "pw"); code != http.StatusOK {
 		t.Errorf("the right password, after a while: status %d", code)
 	}
@@ -82,7 +80,7 @@ func TestFailedAttemptsAreSlowedPerAddress(t *testing.T) {
 	try := func(address, username, password string) int {
 		return serve(h, from(logIn(t, username, password), address)).Code
 	}
-	for i := range addressBurst {
+	for i := range attempts.AddressBurst {
 		// an IPv6 client has a network of its own
 		if code := try(fmt.Sprintf("2001:db8::%x", i+1), fmt.Sprint("user", i), "123456"); code != http.StatusBadRequest {
 			t.Fatalf("attempt %d: status %d", i, code)
@@ -98,7 +96,7 @@ func TestFailedAttemptsAreSlowedPerAddress(t *testing.T) {
 			t.Errorf("%s: status %d", address, code)
 		}
 	}
-	now = now.Add(addressEvery)
+	now = now.Add(attempts.AddressEvery)
 	if code := try("2001:db8::1", "ann", "pw"); code != http.StatusOK {
 		t.Errorf("after a while: status %d", code)
 	}
@@ -111,14 +109,14 @@ func TestClientAddressIsThatOfCaddy(t *testing.T) {
 	// Attack: a header that no trusted proxy sent.
 	r.Header.Set("X-Forwarded-For", "203.0.113.9")
 	caddyhttp.SetVar(r.Context(), caddyhttp.ClientIPVarKey, nil)
-	if got := clientAddress(r); got != "192.0.2.1" {
+	if got := attempts.Address(r); got != "192.0.2.1" {
 		t.Errorf("%q", got)
 	}
-	if got := clientAddress(from(r, "198.51.100.1")); got != "198.51.100.1" {
+	if got := attempts.Address(from(r, "198.51.100.1")); got != "198.51.100.1" {
 		t.Errorf("%q", got)
 	}
 	r.RemoteAddr = "pipe"
-	if got := clientAddress(from(r, "")); got != "pipe" {
+	if got := attempts.Address(from(r, "")); got != "pipe" {
 		t.Errorf("%q", got)
 	}
 }
@@ -127,13 +125,13 @@ func TestRightPasswordsAndOutagesDoNotCount(t *testing.T) {
 	t.Parallel()
 	s := newServer()
 	h := s.token(t, "auth_token")
-	for i := range 3 * addressBurst {
+	for i := range 3 * attempts.AddressBurst {
 		if code := serve(h, from(logIn(t, "ann", "pw"), "192.0.2.1")).Code; code != http.StatusOK {
 			t.Fatalf("log-in %d: status %d", i, code)
 		}
 	}
 	s.people.err = errors.New("down")
-	for range 3 * userBurst {
+	for range 3 * attempts.UserBurst {
 		if code := serve(h, from(logIn(t, "ann", "pw"), "192.0.2.1")).Code; code != http.StatusServiceUnavailable {
 			t.Fatalf("status %d", code)
 		}
@@ -148,7 +146,7 @@ func TestRightPasswordsAndOutagesDoNotCount(t *testing.T) {
 func TestAttemptsOfWhoHangsUpCount(t *testing.T) {
 	t.Parallel()
 	h := newServer().token(t, "auth_token")
-	for range userBurst {
+	for range attempts.UserBurst {
 		r := logIn(t, "ann", "guess")
 		ctx, cancel := context.WithCancel(r.Context())
 		cancel()
@@ -156,48 +154,6 @@ func TestAttemptsOfWhoHangsUpCount(t *testing.T) {
 	}
 	if code := serve(h, logIn(t, "ann", "pw")).Code; code != http.StatusTooManyRequests {
 		t.Errorf("status %d", code)
-	}
-}
-
-// Attack: many guesses at once, before any has failed.
-func TestGuessesAtOnceCountBeforeTheyFail(t *testing.T) {
-	t.Parallel()
-	l := newLimiter()
-	var passed atomic.Int64
-	var wg sync.WaitGroup
-	for caller := range 8 {
-		wg.Go(func() {
-			for range 100 {
-				if _, wait := l.begin("ann", fmt.Sprint("192.0.2.", caller), noon); wait == 0 {
-					passed.Add(1)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if n := passed.Load(); n != userBurst {
-		t.Errorf("%d passed, want %d", n, userBurst)
-	}
-}
-
-// Attack: as many names as fit into memory, or to push one out of it.
-func TestMemoryOfAttemptsIsBoundedAndKeepsWhatIsHot(t *testing.T) {
-	t.Parallel()
-	if size := unsafe.Sizeof(buckets{}); size > 1<<20 {
-		t.Errorf("%d bytes", size)
-	}
-	b := newBuckets(userBurst, userEvery)
-	const hot = 42
-	for range userBurst {
-		if wait := b.take(hot, noon); wait != 0 {
-			t.Fatal(wait)
-		}
-	}
-	for i := range uint64(100_000) {
-		b.take(i*bucketSets+hot, noon) // all in one set, once each
-	}
-	if wait := b.take(hot, noon); wait == 0 {
-		t.Error("a user under attack was forgotten for others")
 	}
 }
 
@@ -235,22 +191,5 @@ func TestSecondsAreRoundedUp(t *testing.T) {
 		if got := seconds(d); got != want {
 			t.Errorf("%s: %q, want %q", d, got, want)
 		}
-	}
-}
-
-// A clock that was wrong for a while must not lock people out until it is that
-// late again.
-func TestClockThatIsSetBackLocksNobodyOut(t *testing.T) {
-	t.Parallel()
-	l := newLimiter()
-	for range userBurst {
-		l.begin("ann", "192.0.2.1", noon.AddDate(1, 0, 0))
-	}
-	if _, wait := l.begin("ann", "192.0.2.1", noon); wait <= 0 || wait > userEvery {
-		t.Errorf("wait %s", wait)
-	}
-	l.begin("ann", "192.0.2.1", noon.Add(userEvery))
-	if _, wait := l.begin("ann", "192.0.2.1", noon.Add(2*userEvery)); wait != 0 {
-		t.Errorf("wait %s", wait)
 	}
 }
