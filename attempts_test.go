@@ -37,7 +37,7 @@ const attemptedSite = `
 	respond "{http.auth.user.id}"
 }`
 
-func basicly(name, password string) string {
+func passwordOf(name, password string) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(name+":"+password))
 }
 
@@ -45,17 +45,17 @@ func basicly(name, password string) string {
 func TestGuessesByHTTPBasicAreSlowed(t *testing.T) {
 	t.Parallel()
 	s := site(t, strings.ReplaceAll(attemptedSite, "NAME", "guessed-at"))
-	s.expect(200, "guessed-at", "/", basicly("guessed-at", "correct horse"))
+	s.expect(200, "guessed-at", "/", passwordOf("guessed-at", "correct horse"))
 	for i := range attempts.UserBurst {
-		s.expect(401, "*", "/", basicly("guessed-at", fmt.Sprint("guess", i)))
+		s.expect(401, "*", "/", passwordOf("guessed-at", fmt.Sprint("guess", i)))
 	}
 	resp := s.expect(429, `{"type":"about:blank","title":"Too Many Requests","status":429,"detail":"too many attempts have failed"}`+"\n",
-		"/", basicly("guessed-at", "guess"))
+		"/", passwordOf("guessed-at", "guess"))
 	if after, err := strconv.Atoi(resp.Header.Get("Retry-After")); err != nil || after < 1 || after > 10 || resp.Header.Get("WWW-Authenticate") != "" {
 		t.Errorf("%v", resp.Header)
 	}
 	// However the name is written, known or not, and in the log-in form as well.
-	s.expect(429, "*", "/", basicly("Guessed-At", "guess"))
+	s.expect(429, "*", "/", passwordOf("Guessed-At", "guess"))
 	r := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader(`{"username":"guessed-at","password":"guess"}`))
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
@@ -63,9 +63,9 @@ func TestGuessesByHTTPBasicAreSlowed(t *testing.T) {
 		t.Errorf("auth_token: %d %s", w.Code, w.Body)
 	}
 	// Who was right a moment ago is let in, and so is another user.
-	s.expect(200, "guessed-at", "/", basicly("guessed-at", "correct horse"))
-	s.expect(401, "*", "/", basicly("somebody-else", "guess"))
+	s.expect(200, "guessed-at", "/", passwordOf("guessed-at", "correct horse"))
+	s.expect(401, "*", "/", passwordOf("somebody-else", "guess"))
 	// Another authenticator that accepts wins; a public path is nobody's.
-	s.expect(200, "bob", "/", basicly("guessed-at", "guess"), "X-Fake: bob")
-	s.expect(200, "", "/open", basicly("guessed-at", "guess"))
+	s.expect(200, "bob", "/", passwordOf("guessed-at", "guess"), "X-Fake: bob")
+	s.expect(200, "", "/open", passwordOf("guessed-at", "guess"))
 }
