@@ -271,7 +271,7 @@ func (h *Handler) loginRedirect(r *http.Request, e *effective) (string, bool) {
 				u.RawQuery, _ = cutParameter(u.RawQuery, s.Query)
 			}
 		}
-		if uri := u.RequestURI(); text.IsLocalPath(uri) && text.IsLocalPath(strings.ReplaceAll(u.Path, " ", "+")) {
+		if uri := u.RequestURI(); text.IsLocalPath(uri) && text.IsLocalPath(strings.ReplaceAll(u.Path, " ", "+")) && isPlainPath(u.Path) {
 			next = uri
 		}
 	}

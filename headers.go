@@ -9,10 +9,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddybolt/caddy-bolt/internal/text"
 )
 
 // ForwardHeader is a header that tells the application who is asking.
@@ -22,7 +26,8 @@ type ForwardHeader struct {
 
 	// What it holds: "id", "issuer", "is_staff", "is_superuser", "permissions",
 	// "backend", "claims.<path>" or "user.<field>". The header is left out when
-	// there is no such value or when the value holds control characters.
+	// there is no such value, when the value is no UTF-8 or holds control
+	// characters or line separators, and when it begins or ends with a blank.
 	Value string `json:"value"`
 }
 
@@ -59,10 +64,14 @@ func checkForwardHeader(h ForwardHeader) error {
 	case slices.Contains(forwardValues, h.Value):
 		return nil
 	}
-	for _, prefix := range []string{"claims.", "user."} {
-		if rest, ok := strings.CutPrefix(h.Value, prefix); ok && rest != "" {
-			return nil
+	if path, ok := strings.CutPrefix(h.Value, "claims."); ok && path != "" {
+		if err := text.CheckClaimPath(path); err != nil {
+			return fmt.Errorf("forward value %q: %w", h.Value, err)
 		}
+		return nil
+	}
+	if field, ok := strings.CutPrefix(h.Value, "user."); ok && field != "" {
+		return nil
 	}
 	return fmt.Errorf("forward value %q is unknown; there are: %s, claims.<path>, user.<field>", h.Value, strings.Join(forwardValues, ", "))
 }
@@ -157,12 +166,12 @@ func canonical(headers []ForwardHeader) []ForwardHeader {
 func setForward(h http.Header, headers []ForwardHeader, st *state) error {
 	for _, f := range headers {
 		delete(h, f.Name)
-		text, err := st.forwardText(f.Value)
+		value, err := st.forwardText(f.Value)
 		if err != nil {
 			return err
 		}
-		if isHeaderValue(text) {
-			h[f.Name] = []string{text}
+		if isHeaderValue(value) {
+			h[f.Name] = []string{value}
 		}
 	}
 	return nil
@@ -176,12 +185,27 @@ func isHeaderValue(text string) bool {
 		return false
 	}
 	for i := range len(text) {
-		if text[i] < 0x20 || text[i] == 0x7f {
+		switch c := text[i]; {
+		case c < 0x20 || c == 0x7f:
 			return false
+		case c >= utf8.RuneSelf:
+			return isUnicodeValue(text)
 		}
 	}
 	return true
 }
+
+// isUnicodeValue judges what is not ASCII as applications read it: some end a line
+// at U+0085 and U+2028, trim U+00A0 and U+3000, or drop what is no UTF-8.
+func isUnicodeValue(text string) bool {
+	return utf8.ValidString(text) && strings.TrimFunc(text, isBlank) == text &&
+		!strings.ContainsFunc(text, func(r rune) bool {
+			return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
+		})
+}
+
+// isBlank is what Unicode or JavaScript trims.
+func isBlank(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' }
 
 // forwardText returns a value of forward, nothing when there is none.
 func (st *state) forwardText(name string) (string, error) {

@@ -85,6 +85,9 @@ func TestUnsafeHeaderValuesAreLeftOut(t *testing.T) {
 	for text, ok := range map[string]bool{
 		"alice": true, "a b": true, "é": true, "": false, " root": false, "root ": false,
 		"a\r\nX-Admin: 1": false, "a\x00": false, "a\tb": false, "a\x7f": false, "\n": false,
+		"ä ö": true, "a\u00a0b": true, "東京": true, "a\u0085b": false, "a\u009f": false, "é\tb": false, "é\x7f": false,
+		"a\xff": false, "\xc3": false, "a\u2028b": false, "a\u2029b": false, "\u00a0root": false, "root\u3000": false,
+		"\ufeffroot": false, "root\u2003": false, " é": false, "é ": false,
 	} {
 		if got := isHeaderValue(text); got != ok {
 			t.Errorf("%q: %v", text, got)
@@ -187,6 +190,9 @@ func TestForwardIsChecked(t *testing.T) {
 		{"Connection id", "cannot carry an identity"},
 		{"X-User password", "forward value \"password\" is unknown"},
 		{"X-User claims.", "is unknown"},
+		{"X-User claims.a..b", "nor has two in a row"},
+		{"X-User claims..a", "neither begins nor ends with a dot"},
+		{"X-User claims.a.", "neither begins nor ends with a dot"},
 		{"X-User", "needs a header and a value"},
 		{"{\nX-User id\nx-user id\n}", "is given twice"},
 		{"{\n}", "needs a header and a value"},
@@ -227,4 +233,19 @@ func FuzzStrippedRequestHoldsNoCredential(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Attack: a permission "a admin" of a list, forwarded as text, would be two for the
+// application. The list has all of them.
+func TestForwardedPermissionsAreThoseThatGuardsSee(t *testing.T) {
+	t.Parallel()
+	id := auth.Identity{ID: "alice", Permissions: auth.NewSet("read", "a admin", "b\tadmin")}
+	st := &state{identity: &id}
+	if text, err := st.forwardText("permissions"); err != nil || text != "read" {
+		t.Errorf("forwarded %q, %v", text, err)
+	}
+	shown, _ := st.placeholder("http.auth.user.permissions")
+	if list, ok := shown.(permissions); !ok || list.String() != "read" || len(list) != 3 {
+		t.Errorf("the placeholder is %#v", shown)
+	}
 }

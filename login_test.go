@@ -32,6 +32,8 @@ func TestPeopleAreSentToTheLoginPage(t *testing.T) {
 		"/a?token=!bad&b=c": "/login?next=%2Fa%3Fb%3Dc",
 		"/caf%C3%A9":        "/login?next=%2Fcaf%25C3%25A9",
 		"/my%20file":        "/login?next=%2Fmy%2520file",
+		"/x/.y/..z/":        "/login?next=%2Fx%2F.y%2F..z%2F",
+		"/x?to=//y/../z":    "/login?next=%2Fx%3Fto%3D%2F%2Fy%2F..%2Fz",
 	} {
 		resp := s.expect(303, "", target, browser...)
 		if got := resp.Header.Get("Location"); got != location {
@@ -76,7 +78,10 @@ func TestTheLoginPageIsOpenAndNothingBesideIt(t *testing.T) {
 func TestNextStaysOnTheSite(t *testing.T) {
 	t.Parallel()
 	s := site(t, ":80 {\nauth {\nfake\nlogin_url /login\n}\nrespond in\n}")
-	for _, target := range []string{"//evil.example/x", "/\\evil.example", "/%5cevil.example", "/%2fevil.example", "/%09/evil.example"} {
+	for _, target := range []string{
+		"//evil.example/x", "/\\evil.example", "/%5cevil.example", "/%2fevil.example", "/%09/evil.example",
+		"/x//evil.example", "/x/..//evil.example", "/./x", "/x/.", "/x/%2e%2e/y", "/x%2f%2fevil.example", "/..",
+	} {
 		resp := s.get(target, "Sec-Fetch-Mode: navigate")
 		if got := resp.Header.Get("Location"); got != "/login?next=%2F" {
 			t.Errorf("%s: Location %q", target, got)

@@ -131,3 +131,17 @@ func unescape(path string) string {
 	}
 	return sb.String()
 }
+
+// isPlainPath reports whether nobody who joins, cleans or redirects to the path
+// makes another one of it: it has no empty segment but the last, and none of dots.
+func isPlainPath(path string) bool {
+	if strings.Contains(path, "//") {
+		return false
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		if isDots(segment) {
+			return false
+		}
+	}
+	return true
+}

@@ -226,7 +226,8 @@ func (st *state) userPlaceholder(id *auth.Identity, field string) any {
 	}
 }
 
-// permissions print separated by spaces; an expression sees a list.
+// permissions print separated by spaces, as auth.Set does; an expression sees a
+// list.
 type permissions []string
 
-func (p permissions) String() string { return strings.Join(p, " ") }
+func (p permissions) String() string { return auth.NewSet(p...).String() }

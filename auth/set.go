@@ -6,6 +6,7 @@ package auth
 import (
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // indexFrom is the length from which a Set is looked up by hash: below it,
@@ -42,8 +43,8 @@ func NewSet(words ...string) Set {
 }
 
 // ParseSet returns the set of the words that are separated by spaces, as in
-// the claim "scope" (RFC 6749, section 3.3).
-func ParseSet(text string) Set { return NewSet(strings.Fields(text)...) }
+// the claim "scope" (RFC 6749, section 3.3). Other blanks separate nothing.
+func ParseSet(text string) Set { return NewSet(strings.Split(text, " ")...) }
 
 // Has reports whether the word is in the set.
 func (s Set) Has(word string) bool {
@@ -82,5 +83,20 @@ func (s Set) List() List {
 	return list
 }
 
-// String returns the words separated by spaces.
-func (s Set) String() string { return strings.Join(s.words, " ") }
+// String returns the words separated by spaces, without those that hold a blank:
+// whoever takes the text apart would see words that the set does not have.
+func (s Set) String() string {
+	words := s.words
+	if slices.ContainsFunc(words, isSeveral) {
+		words = slices.DeleteFunc(slices.Clone(words), isSeveral)
+	}
+	return strings.Join(words, " ")
+}
+
+// isSeveral reports whether somebody could take the word for several: one who
+// splits at any blank, as Unicode, Python or JavaScript know them.
+func isSeveral(word string) bool {
+	return strings.ContainsFunc(word, func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || r == '\ufeff'
+	})
+}

@@ -70,7 +70,7 @@ func TestAnyAndAllOfASet(t *testing.T) {
 
 func TestSetOfAText(t *testing.T) {
 	t.Parallel()
-	if got := ParseSet("  read\twrite  read ").Words(); !reflect.DeepEqual(got, []string{"read", "write"}) {
+	if got := ParseSet("  read write\tadmin  read ").Words(); !reflect.DeepEqual(got, []string{"read", "write\tadmin"}) {
 		t.Errorf("words are %q", got)
 	}
 	if s := ParseSet(" "); s.Len() != 0 || s.Has("") {
@@ -96,5 +96,23 @@ func TestEmptySet(t *testing.T) {
 	var s Set
 	if s.Has("a") || s.Has("") || s.HasAny([]string{"a"}) || s.Len() != 0 || s.String() != "" || len(s.List()) != 0 || len(s.Words()) != 0 {
 		t.Errorf("the zero set holds %q", s)
+	}
+}
+
+// Attack: a permission "reports.read admin" in a list. Guards deny "admin", and an
+// application that takes the text apart would see it.
+func TestTextOfASetShowsNoWordsThatItDoesNotHave(t *testing.T) {
+	t.Parallel()
+	for _, several := range []string{"a admin", "a\tadmin", "a\nadmin", "a\u00a0admin", "a\u2028admin", "a\u3000admin", "a\x1fadmin", "a\u0085admin", "a\ufeffadmin", " admin"} {
+		s := NewSet("read", several, "write")
+		if s.String() != "read write" {
+			t.Errorf("%q: %q", several, s)
+		}
+		if !s.Has(several) || s.Has("admin") || len(s.Words()) != 3 || len(s.List()) != 3 {
+			t.Errorf("%q is no word of the set", several)
+		}
+	}
+	if s := NewSet("read", "lesen.ä", "write"); s.String() != "read lesen.ä write" {
+		t.Errorf("the control: %q", s)
 	}
 }

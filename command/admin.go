@@ -34,6 +34,9 @@ func (f *adminFlags) add(cmd *cobra.Command) {
 
 // locate returns the address of the admin API.
 func (f *adminFlags) locate() (string, error) {
+	if err := checkAddress(f.address); err != nil {
+		return "", err
+	}
 	if f.address != "" || f.config.file == "" {
 		return caddycmd.DetermineAdminAPIAddress(f.address, nil, "", "")
 	}
@@ -42,6 +45,24 @@ func (f *adminFlags) locate() (string, error) {
 		return "", err
 	}
 	return caddycmd.DetermineAdminAPIAddress("", config, f.config.file, f.config.adapter)
+}
+
+// checkAddress refuses URLs and paths, of which Caddy would make a network and a
+// host of other names.
+func checkAddress(address string) error {
+	host := address
+	if network, rest, ok := strings.Cut(address, "/"); ok {
+		switch {
+		case strings.HasPrefix(network, "unix"), strings.HasPrefix(network, "fd"):
+			return nil
+		case strings.HasPrefix(network, "tcp"):
+			host = rest
+		}
+	}
+	if strings.ContainsAny(host, "/?#@") {
+		return usage("--address: %q is more than a host and a port: write it as localhost:2019", address)
+	}
+	return nil
 }
 
 // ask sends a request to the admin API and returns the answer. Its refusal is

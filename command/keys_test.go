@@ -28,3 +28,23 @@ func TestKeysArePrintedOneSourceALine(t *testing.T) {
 		t.Error("a page is taken for an answer")
 	}
 }
+
+// Attack, of who pastes an address: Caddy takes "http://evil/x" for the network
+// "http:" and what follows for a host.
+func TestAddressesOfTheAdminAPIHaveNoPath(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{
+		"http://evil/x", "http://localhost:2019/", "http://localhost:2019", "localhost:2019/x",
+		"tcp/localhost:2019/x", "a@localhost:1", "localhost:2019?x", "/x",
+	} {
+		r := run(t, keysCommand(), "", "--address", address)
+		if r.code != 2 || !strings.Contains(r.err, "is more than a host and a port") || !strings.Contains(r.err, address) {
+			t.Errorf("%s: %+v", address, r)
+		}
+	}
+	for _, address := range []string{"", "localhost:2019", "[::1]:2019", "tcp/127.0.0.1:2019", "unix//run/caddy/admin.sock", "unix//run/caddy.sock|0200", "fd/3", ":2019"} {
+		if err := checkAddress(address); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}

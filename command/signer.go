@@ -22,6 +22,9 @@ import (
 // {file.*} reads.
 const maxSecretFile = 1 << 20
 
+// maxAccepted is the largest token that any jwt accepts, in bytes.
+const maxAccepted = 16 << 20
+
 // jwtModule is the authenticator that signs.
 const jwtModule = "http.auth.authenticators.jwt"
 
@@ -37,7 +40,7 @@ type keyFlags struct {
 // accept. It is the one that a Caddyfile configures, so that secrets are
 // decoded, keys are read and weak ones refused just as they are there.
 func (f *keyFlags) signer(ctx caddy.Context, stdin io.Reader) (auth.Signer, error) {
-	config := map[string]any{}
+	config := map[string]any{"max_size": maxAccepted, "cache": 0}
 	if f.algorithm != "" {
 		config["algorithms"] = []string{f.algorithm}
 	}

@@ -4,9 +4,11 @@
 package command
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/internal/clock"
 )
 
@@ -98,10 +101,41 @@ Every token has the claims iat, exp and jti.`,
 		if err != nil {
 			return fmt.Errorf("signing: %w", err)
 		}
+		if err := checkToken(ctx, signer, token, claims); err != nil {
+			return err
+		}
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), token)
 		return err
 	})
 	return cmd
+}
+
+// checkToken refuses a token that no jwt accepts, such as one whose user is an API
+// key's. What depends on the configuration, the claim that names the user, is not
+// known here, and a token may be for later.
+func checkToken(ctx context.Context, signer auth.Signer, token string, claims map[string]any) error {
+	jwt, ok := signer.(auth.Authenticator)
+	if !ok {
+		return fmt.Errorf("%T accepts no tokens", signer)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	_, err = jwt.Authenticate(r)
+	_, named := claims["sub"]
+	switch reason := auth.ReasonOf(err); {
+	case err == nil, reason == auth.ReasonMissingClaim && !named:
+		return nil
+	case reason == auth.ReasonTokenNotYetValid || reason == auth.ReasonTokenExpired:
+		if named && auth.CandidateOf(err) == "" {
+			return usage("no jwt accepts a token of this user: %q begins what is no token's", auth.APIKeyPrefix)
+		}
+		return nil
+	default:
+		return usage("no jwt accepts such a token: %v", err)
+	}
 }
 
 // payload makes the claims of the token.

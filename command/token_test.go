@@ -293,3 +293,43 @@ func TestWrongCommandLinesExitWith2(t *testing.T) {
 		})
 	}
 }
+
+// Attack, against oneself: a script makes tokens all day that every jwt refuses.
+func TestTokensThatNoJWTAcceptsAreNotMade(t *testing.T) {
+	t.Parallel()
+	secret := file(t, testSecret)
+	nested := strings.Repeat("[", 100) + strings.Repeat("]", 100)
+	for says, args := range map[string][]string{
+		`claim "sub": missing, empty, or reserved for API keys`: {"--sub", "apikey:x"},
+		`wrong_issuer: claim "iss": reserved`:                   {"--sub", "alice", "--issuer", "local:x"},
+		`claim "iss": not text`:                                 {"--sub", "alice", "--claim-json", "iss=1"},
+		`the payload is not one strict JSON object`:             {"--sub", "alice", "--claim-json", "deep=" + nested},
+		`claim "sub": neither text nor a whole number`:          {"--claim-json", "sub=[1]"},
+		`claim "aud": neither text nor a list of text`:          {"--sub", "alice", "--claim-json", "aud=1"},
+		`claim "nbf": not a number`:                             {"--sub", "alice", "--claim", "nbf=now"},
+		`claim "scope": neither text nor a list of text`:        {"--sub", "alice", "--claim-json", "scope=1"},
+		`"apikey:" begins what is no token's`:                   {"--sub", "apikey:x", "--claim-json", "nbf=9999999999"},
+		`claim "sub": reserved for API keys`:                    {"--sub", "apikey:"},
+	} {
+		r := run(t, newTokenCommand(clock.Clock{}), "", append([]string{"--secret-file", secret}, args...)...)
+		if strings.Contains(says, "claim \"sub\": reserved") { // the same, with nothing behind it
+			says = "reserved for API keys"
+		}
+		if r.code != 2 || r.out != "" || !strings.Contains(r.err, says) || strings.Contains(r.err, testSecret) {
+			t.Errorf("%q: %+v, want %q", args, r, says)
+		}
+	}
+	for _, args := range [][]string{ // the control
+		{"--sub", "alice"},
+		{"--sub", "alice", "--claim-json", "nbf=9999999999"},
+		{"--claim", "username=alice"},
+		{"--claim-json", "sub=7"},
+		{"--sub", "alice", "--claim", "long=" + strings.Repeat("x", 20000)},
+		{"--sub", "alice", "--claim-json", "deep=" + nested[90:110]},
+	} {
+		r := run(t, newTokenCommand(clock.Clock{}), "", append([]string{"--secret-file", secret}, args...)...)
+		if r.code != 0 || r.err != "" || strings.Count(r.out, ".") != 2 {
+			t.Errorf("%.100q: %+v", args, r)
+		}
+	}
+}

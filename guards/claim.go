@@ -7,12 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/text"
 )
 
 func init() { caddy.RegisterModule(Claim{}) }
@@ -49,21 +49,17 @@ func (Claim) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-var (
-	errNoClaim   = errors.New("a claim is required")
-	errClaimDots = errors.New("a path of a claim neither begins nor ends with a dot, nor has two in a row")
-)
+var errNoClaim = errors.New("a claim is required")
 
 // checkClaim says what is wrong with the path of a claim.
 func checkClaim(path string) error {
-	switch {
-	case path == "":
+	if path == "" {
 		return errNoClaim
-	case strings.HasPrefix(path, "."), strings.HasSuffix(path, "."), strings.Contains(path, ".."):
-		return errClaimDots
-	default:
-		return checkLiteral("claim", []string{path})
 	}
+	if err := text.CheckClaimPath(path); err != nil {
+		return err
+	}
+	return checkLiteral("claim", []string{path})
 }
 
 // Validate makes sure that there is a claim, and no empty list of values.

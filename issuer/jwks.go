@@ -32,7 +32,7 @@ func init() {
 // of the global auth block signs, as a JWK set (RFC 7517, section 5).
 //
 // It answers GET and HEAD, others with 405, and with 503 while there is no key.
-// The answer may be kept for 5 minutes, and has an ETag. A jwt that signs with a
+// The answer may be kept for 5 minutes, has an ETag, and is always whole. A jwt that signs with a
 // secret has no public key: its set is empty.
 type JWKS struct {
 	// The name of the jwt authenticator of the global auth block. Default: the
@@ -90,8 +90,28 @@ func (j *JWKS) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Han
 	h.Set("Cache-Control", "public, max-age=300")
 	h.Set("ETag", p.etag)
 	h.Set("X-Content-Type-Options", "nosniff")
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(p.set))
+	http.ServeContent(whole{w}, withoutRange(r), "", time.Time{}, bytes.NewReader(p.set))
 	return nil
+}
+
+// withoutRange returns the request without what asks for a part: half a set is
+// none, and a cache could keep it.
+func withoutRange(r *http.Request) *http.Request {
+	if r.Header.Get("Range") == "" {
+		return r
+	}
+	clone := *r
+	clone.Header = r.Header.Clone()
+	clone.Header.Del("Range")
+	return &clone
+}
+
+// whole is an answer that says that there are no parts of it.
+type whole struct{ http.ResponseWriter }
+
+func (w whole) WriteHeader(status int) {
+	w.Header().Set("Accept-Ranges", "none")
+	w.ResponseWriter.WriteHeader(status)
 }
 
 // publish returns the keys as they are now.

@@ -57,6 +57,14 @@ func TestJWKSPublishesTheKeys(t *testing.T) {
 	if w := serve(j, again); w.Code != http.StatusNotModified || w.Body.Len() != 0 {
 		t.Errorf("again: status %d", w.Code)
 	}
+	part := get(t, "GET")
+	part.Header.Set("Range", "bytes=0-3")
+	if w := serve(j, part); w.Code != http.StatusOK || w.Body.String() != publicKey || w.Header().Get("Accept-Ranges") != "none" || w.Header().Get("Content-Range") != "" {
+		t.Errorf("a part: status %d, header %v, body %q", w.Code, w.Header(), w.Body)
+	}
+	if part.Header.Get("Range") == "" {
+		t.Error("the request was changed")
+	}
 	// The keys were rotated.
 	rotated := strings.Replace(publicKey, `"kid":"1"`, `"kid":"2"`, 1)
 	s.signer.keys = func() ([]byte, error) { return []byte(rotated), nil }

@@ -475,3 +475,28 @@ func TestConfiguredClaimsMayBePaths(t *testing.T) {
 	wantRefused(t, j, hs256(t, `{"exp":1700003600,"user":{"id":[7]}}`), auth.ReasonMalformedToken)
 	wantRefused(t, j, hs256(t, `{"exp":1700003600,"user":"id"}`), auth.ReasonMissingClaim)
 }
+
+// Attack: a tab, or a blank of Unicode, within the text of a claim. RFC 6749 knows
+// the space alone, and guards must not see more permissions than the issuer gave.
+func TestPermissionsOfATextAreSeparatedBySpacesAlone(t *testing.T) {
+	t.Parallel()
+	j := mustLoad(t, &JWT{Secret: secretRef})
+	for claim, want := range map[string][]string{
+		`"read write"`:             {"read", "write"},
+		`"  read   write "`:        {"read", "write"},
+		`"read\tadmin"`:            {"read\tadmin"},
+		`"read\nadmin x"`:          {"read\nadmin", "x"},
+		"\"read\u00a0admin\"":      {"read\u00a0admin"},
+		`"read\u2003admin\u0085x"`: {"read\u2003admin\u0085x"},
+		`["read admin","write"]`:   {"read admin", "write"},
+		`" "`:                      nil,
+	} {
+		id := wantAccepted(t, j, hs256(t, `{"sub":"alice","exp":1700003600,"scope":`+claim+`}`))
+		if got := id.Permissions.Words(); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", claim, got, want)
+		}
+		if id.Permissions.Has("admin") {
+			t.Errorf("%s gives admin", claim)
+		}
+	}
+}

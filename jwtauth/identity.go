@@ -209,7 +209,7 @@ func (s *scratch) permissions(refs []claimRef) (claim string, ok bool) {
 		if !isText {
 			return ref.name, eachText(value, add)
 		}
-		for word := range bytes.FieldsSeq(text) {
+		for word := range bytes.SplitSeq(text, []byte{' '}) { // RFC 6749, section 3.3: no other blank
 			add(word)
 		}
 		return ref.name, true

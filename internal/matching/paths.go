@@ -61,8 +61,8 @@ var errNoPath = errors.New("matcher path: the list is empty, and so matches noth
 
 func exchangePaths(raw json.RawMessage, exchange func(string) (string, error)) (json.RawMessage, error) {
 	var patterns []string
-	if err := json.Unmarshal(raw, &patterns); err != nil {
-		return raw, nil // which Caddy says better, when it loads the matcher
+	if json.Unmarshal(raw, &patterns) != nil {
+		return raw, nil //nolint:nilerr // Caddy says it better, when it loads the matcher
 	}
 	if len(patterns) == 0 {
 		return nil, errNoPath
@@ -78,8 +78,8 @@ func exchangePaths(raw json.RawMessage, exchange func(string) (string, error)) (
 
 func exchangeWithinNot(raw json.RawMessage, exchange func(string) (string, error)) (json.RawMessage, error) {
 	var sets caddyhttp.RawMatcherSets
-	if err := json.Unmarshal(raw, &sets); err != nil || sets == nil {
-		return raw, nil // likewise
+	if json.Unmarshal(raw, &sets) != nil || sets == nil {
+		return raw, nil //nolint:nilerr // likewise
 	}
 	sets, err := eachPath(sets, exchange)
 	if err != nil {

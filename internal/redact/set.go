@@ -25,7 +25,7 @@ const Text = "REDACTED"
 // Set is an immutable set of names. The zero value is empty. It is safe for
 // concurrent use.
 type Set struct {
-	headers map[string]struct{} // in lower case
+	headers map[string]struct{} // folded
 	cookies map[string]struct{}
 	queries []string // each followed by "=", as they are searched for
 	byQuery map[string]struct{}
@@ -82,7 +82,7 @@ func (s *Set) with(sources []auth.Source) *Set {
 	for _, source := range all {
 		switch {
 		case source.Header != "":
-			next.headers[strings.ToLower(source.Header)] = struct{}{}
+			next.headers[foldHeader(source.Header)] = struct{}{}
 		case source.Cookie != "":
 			next.cookies[source.Cookie] = struct{}{}
 		default:
@@ -97,25 +97,44 @@ func (s *Set) with(sources []auth.Source) *Set {
 // Sources returns where the names of the set stand. It must not be changed.
 func (s *Set) Sources() []auth.Source { return s.sources }
 
-// Header reports whether the header of that name holds a credential.
+// Header reports whether the header of that name holds a credential, or one that
+// some application takes for it: CGI, WSGI and PHP turn hyphens, and PHP dots too,
+// into underscores, and case never counts. Headers of a request begin with a
+// capital letter, as net/http keeps them; a field such as "user_id" is none, and
+// not "User-Id".
 func (s *Set) Header(name string) bool {
-	if len(s.headers) == 0 {
+	if len(s.headers) == 0 || name == "" || 'a' <= name[0] && name[0] <= 'z' && strings.ContainsAny(name, "_.") {
 		return false
 	}
 	var folded [64]byte
 	if len(name) > len(folded) {
-		_, ok := s.headers[strings.ToLower(name)]
+		_, ok := s.headers[foldHeader(name)]
 		return ok
 	}
 	for i := range len(name) {
-		c := name[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		folded[i] = c
+		folded[i] = foldByte(name[i])
 	}
 	_, ok := s.headers[string(folded[:len(name)])]
 	return ok
+}
+
+func foldHeader(name string) string {
+	folded := []byte(name)
+	for i, c := range folded {
+		folded[i] = foldByte(c)
+	}
+	return string(folded)
+}
+
+func foldByte(c byte) byte {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		return c + 'a' - 'A'
+	case c == '_' || c == '.':
+		return '-'
+	default:
+		return c
+	}
 }
 
 // Field returns the value of a field of a log entry without credentials. The
@@ -128,7 +147,7 @@ func (s *Set) Field(key, value string) string {
 	}
 	rest, cgi := strings.CutPrefix(key, "HTTP_")
 	if cgi {
-		key = strings.ReplaceAll(rest, "_", "-")
+		key = rest
 	}
 	switch {
 	case s.Header(key):

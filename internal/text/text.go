@@ -6,6 +6,7 @@
 package text
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -41,6 +42,16 @@ func CheckWords(option string, words []string) error {
 		case !IsPlain(w) || strings.ContainsFunc(w, unicode.IsSpace):
 			return fmt.Errorf("%s: %q holds blanks or control characters", option, w)
 		}
+	}
+	return nil
+}
+
+var errClaimDots = errors.New("a path of a claim neither begins nor ends with a dot, nor has two in a row")
+
+// CheckClaimPath refuses paths with empty parts, which no claim has.
+func CheckClaimPath(path string) error {
+	if strings.HasPrefix(path, ".") || strings.HasSuffix(path, ".") || strings.Contains(path, "..") {
+		return errClaimDots
 	}
 	return nil
 }
