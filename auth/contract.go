@@ -166,6 +166,27 @@ type PayloadChecker interface {
 	CheckPayload(payload []byte, at time.Time) (*Identity, error)
 }
 
+// ClaimReader is a Signer that says what it makes of a claim beforehand, so that
+// clients cannot give themselves what they may do.
+type ClaimReader interface {
+	// ClaimUse returns what a claim of that name is read as.
+	ClaimUse(name string) ClaimUse
+}
+
+// ClaimUse is what a claim says of somebody.
+type ClaimUse int
+
+const (
+	// ClaimOther is a claim that decides nothing by itself.
+	ClaimOther ClaimUse = iota
+
+	// ClaimPermissions holds permissions.
+	ClaimPermissions
+
+	// ClaimIdentity is who somebody is, or one of their flags.
+	ClaimIdentity
+)
+
 // Minter is an endpoint that issues tokens, and makes one without asking for a
 // password. It is what "caddy auth token --user" calls.
 type Minter interface {

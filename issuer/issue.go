@@ -7,8 +7,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddybolt/caddy-bolt/auth"
 )
@@ -124,8 +129,14 @@ func (t *Token) checkPayload(payload []byte, user *auth.User, s stamp, at time.T
 // as that can be known without a user: in the token's first second and in its
 // last.
 func (t *Token) checkSigner() error {
+	if err := t.checkUses(); err != nil {
+		return err
+	}
 	const id, value = "somebody", "x"
-	user := &auth.User{UserRef: auth.UserRef{Issuer: t.signer.Issuer(), ID: id}, Username: value, Fields: auth.Object{}}
+	user := &auth.User{
+		UserRef: auth.UserRef{Issuer: t.signer.Issuer(), ID: id}, Username: value, Fields: auth.Object{},
+		Staff: true, Superuser: true, Permissions: auth.NewSet("permission"),
+	}
 	for _, name := range t.Include {
 		user.Fields[name] = value
 	}
@@ -143,7 +154,66 @@ func (t *Token) checkSigner() error {
 	if err := t.checkPayload(payload, user, s, s.issued.Add(s.lifetime-time.Second)); err != nil {
 		return fmt.Errorf("expires_in %s: the jwt would refuse the tokens before their end: %w", s.lifetime, err)
 	}
+	return t.checkRights(payload, user, s.issued)
+}
+
+// checkRights finds out whether what a token says of its user is read as that.
+func (t *Token) checkRights(payload []byte, user *auth.User, at time.Time) error {
+	checker, ok := t.signer.(auth.PayloadChecker)
+	if !ok {
+		return nil
+	}
+	id, err := checker.CheckPayload(payload, at)
+	switch {
+	case err != nil:
+		return err
+	case !id.Staff:
+		return errors.New("the jwt does not read the claim \"is_staff\" that is issued here: add it to its staff_claim")
+	case !id.Superuser:
+		return errors.New("the jwt does not read the claim \"is_superuser\" that is issued here: add it to its superuser_claim")
+	case slices.Contains(t.Include, "permissions") && !id.Permissions.HasAll(user.Permissions.Words()):
+		return errors.New("the jwt does not read the claim \"permissions\" that is issued here: put it first in its permissions_claim")
+	default:
+		return nil
+	}
+}
+
+// checkUses refuses claims that would let clients say who they are and what they
+// may do.
+func (t *Token) checkUses() error {
+	reader, ok := t.signer.(auth.ClaimReader)
+	if !ok {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.Claims)) {
+		switch reader.ClaimUse(name) {
+		case auth.ClaimIdentity:
+			return fmt.Errorf("claim %q: the jwt reads from it who somebody is, or a flag: auth_token does not set it", name)
+		case auth.ClaimPermissions:
+			if key := ofRequest(t.Claims[name]); key != "" {
+				return fmt.Errorf("claim %q: the jwt reads permissions from it, and {%s} is whatever the client sends: it takes text and {http.auth.user.*} alone", name, key)
+			}
+		case auth.ClaimOther:
+		}
+	}
 	return nil
+}
+
+// ofRequest returns a placeholder of the text that a request may fill; empty if
+// there is none.
+func ofRequest(text string) (found string) {
+	repl := caddy.NewEmptyReplacer()
+	repl.Map(func(key string) (any, bool) {
+		for _, ours := range []string{"http.auth.user.", "env.", "file.", "system."} {
+			if strings.HasPrefix(key, ours) {
+				return "", true
+			}
+		}
+		found = key
+		return "", true
+	})
+	repl.ReplaceAll(text, "")
+	return found
 }
 
 // issuedAt returns the "iat" of a new token: now. If all tokens of the user were

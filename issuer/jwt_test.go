@@ -57,15 +57,31 @@ func withJWT(t *testing.T, jwt, options string) (*Token, *server, error) {
 // an error of the configuration.
 func TestConfigurationWhoseTokensTheJWTWouldRefuseDoesNotLoad(t *testing.T) {
 	for name, c := range map[string]struct{ jwt, options, want string }{
-		"another subject":   {"subject 8", "", `the jwt would refuse what is issued here: missing_claim: claim "sub": not the one accepted`},
-		"a claim":           {"require_claims email", "", `the jwt would refuse what is issued here: missing_claim: claim "email": missing or null`},
-		"too long":          {"max_age 10m", "expires_in 1h", `expires_in 1h0m0s: the jwt would refuse the tokens before their end: token_expired: claim "iat": longer ago than max_age`},
-		"another user":      {"user_claim email", "include email", `the jwt takes another claim than "sub" for the user's ID`},
-		"no user":           {"user_claim email", "", `claim "email": missing`},
-		"a cookie":          {"cookie other", "cookie session", `cookie: the jwt does not look for the cookie "session": add "cookie session" to it`},
-		"control":           {"require_jti\ntype at+jwt\nmax_age 1h\nrequire_claims jti username", "", ""},
-		"control, included": {"require_claims email sid tenant\ncookie session", "include email\nclaim tenant x\nrefresh 1h\ncookie session", ""},
-		"control, leeway":   {"max_age 59m45s", "expires_in 1h", ""},
+		"another subject": {"subject 8", "", `the jwt would refuse what is issued here: missing_claim: claim "sub": not the one accepted`},
+		"a claim":         {"require_claims email", "", `the jwt would refuse what is issued here: missing_claim: claim "email": missing or null`},
+		"too long":        {"max_age 10m", "expires_in 1h", `expires_in 1h0m0s: the jwt would refuse the tokens before their end: token_expired: claim "iat": longer ago than max_age`},
+		"another user":    {"user_claim email", "include email", `the jwt takes another claim than "sub" for the user's ID`},
+		"no user":         {"user_claim email", "", `claim "email": missing`},
+		"a cookie":        {"cookie other", "cookie session", `cookie: the jwt does not look for the cookie "session": add "cookie session" to it`},
+		// Attack: X-Scope: admin.
+		"permissions of the client":        {"", "claim scope {http.request.header.X-Scope}", `claim "scope": the jwt reads permissions from it, and {http.request.header.X-Scope} is whatever the client sends`},
+		"permissions of the client, mixed": {"", "claim scp \"a {http.auth.user.x} {http.request.uri.query.s}\"", `claim "scp": the jwt reads permissions from it, and {http.request.uri.query.s}`},
+		"permissions of the client, named": {"permissions_claim perms", "claim perms {http.vars.p}", `claim "perms": the jwt reads permissions from it`},
+		"permissions, shadowed":            {"", "include permissions\nclaim scope {http.request.header.X}", `claim "scope"`},
+		"a flag":                           {"staff_claim x is_staff", "claim x true", `claim "x": the jwt reads from it who somebody is, or a flag`},
+		"the other flag":                   {"superuser_claim is_superuser x", "claim x {http.auth.user.email}", `claim "x": the jwt reads from it who somebody is, or a flag`},
+		"a user":                           {"user_claim email", "claim email a", `claim "email": the jwt reads from it who somebody is, or a flag`},
+		"permissions unread":               {"permissions_claim perms", "include permissions", `the jwt does not read the claim "permissions" that is issued here: put it first in its permissions_claim`},
+		"permissions hidden":               {"permissions_claim scope permissions", "include permissions\nclaim scope a", `the jwt does not read the claim "permissions"`},
+		"staff unread":                     {"staff_claim x", "", `the jwt does not read the claim "is_staff" that is issued here: add it to its staff_claim`},
+		"superuser unread":                 {"superuser_claim x", "", `the jwt does not read the claim "is_superuser" that is issued here: add it to its superuser_claim`},
+		"control, scope":                   {"", "claim scope \"a b {http.auth.user.x} {env.ISSUER_TEST}\"", ""},
+		"control, other claim":             {"", "claim tenant {http.request.header.X}", ""},
+		"control, flags":                   {"staff_claim x is_staff\nsuperuser_claim y is_superuser\npermissions_claim permissions perms", "include permissions", ""},
+		"control, permissions not issued":  {"permissions_claim perms", "", ""},
+		"control":                          {"require_jti\ntype at+jwt\nmax_age 1h\nrequire_claims jti username", "", ""},
+		"control, included":                {"require_claims email sid tenant\ncookie session", "include email\nclaim tenant x\nrefresh 1h\ncookie session", ""},
+		"control, leeway":                  {"max_age 59m45s", "expires_in 1h", ""},
 	} {
 		h, _, err := withJWT(t, c.jwt, c.options)
 		if (c.want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), c.want) {

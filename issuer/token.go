@@ -86,7 +86,9 @@ type Token struct {
 	// Claims of the token by their names, as text. Placeholders of the request
 	// and {http.auth.user.*}, the user who signs in, are replaced; a claim that
 	// comes out empty is left out, one of over 1 KiB is refused. The claims that
-	// the endpoint sets by itself cannot be set here.
+	// the endpoint sets by itself cannot be set here, nor those from which the jwt
+	// reads who somebody is or a flag; one from which it reads permissions takes
+	// text and {http.auth.user.*} alone, since the rest is what clients send.
 	Claims map[string]string `json:"claims,omitempty"`
 
 	// Refresh tokens, with which a client gets new tokens without the password.

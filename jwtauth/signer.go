@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
@@ -166,6 +167,20 @@ func (j *JWT) CheckPayload(payload []byte, at time.Time) (*auth.Identity, error)
 	return id, err
 }
 
+// ClaimUse implements auth.ClaimReader.
+func (j *JWT) ClaimUse(name string) auth.ClaimUse {
+	switch {
+	case name == j.UserClaim,
+		slices.Contains(orDefault(j.StaffClaims, defaultStaff), name),
+		slices.Contains(orDefault(j.SuperuserClaims, defaultSuperuser), name):
+		return auth.ClaimIdentity
+	case slices.Contains(orDefault(j.PermissionsClaims, defaultPermissions), name):
+		return auth.ClaimPermissions
+	default:
+		return auth.ClaimOther
+	}
+}
+
 // Issuer implements auth.Signer.
 func (j *JWT) Issuer() string { return firstOf(j.Issuers) }
 
@@ -199,4 +214,5 @@ func publicSet(keys ...jwxkey.Key) ([]byte, error) {
 var (
 	_ auth.Signer         = (*JWT)(nil)
 	_ auth.PayloadChecker = (*JWT)(nil)
+	_ auth.ClaimReader    = (*JWT)(nil)
 )
