@@ -21,14 +21,22 @@ type bound struct {
 func (r *results) bounds() []bound {
 	list := []bound{
 		r.most("A token seen before, any algorithm, any revocation store", 5,
-			"seen", "seen-rs256", "seen-es256", "seen-eddsa", "revocation-memory", "revocation-bolt", "revocation-redis"),
+			"seen", "seen-rs256", "seen-es256", "seen-eddsa", "revocation-memory", "revocation-bolt", "revocation-redis", "revocation-sql"),
 		r.most("HS256, never seen", 12, "unseen-hs256"),
 	}
 	for _, alg := range algorithms[1:] {
 		list = append(list, r.overSignature(alg))
 	}
-	return append(list, r.mostBare("An API key, one of 10 or of 100,000", 3, "keys-10", "keys-100000"),
-		r.fullCacheBound(), r.memoryBound(), r.floodBound(), r.propagationBound(),
+	list = append(list, r.mostBare("An API key, one of 10 or of 100,000", 3, "keys-10", "keys-100000"),
+		r.fullCacheBound(), r.memoryBound(), r.floodBound())
+	for _, p := range r.propagations(r.Effort) {
+		list = append(list, p.bound())
+	}
+	return append(list,
+		r.millionBound("start", "%.0f ms", 2000, func(m million) float64 { return m.Load }),
+		r.millionBound("memory", "%.0f MiB", 150, func(m million) float64 { return m.Memory }),
+		r.millionBound("a look-up", "%.0f ns", 500, func(m million) float64 { return m.Nanos }),
+		r.millionBound("allocations of a look-up", "%.0f", 0, func(m million) float64 { return m.Allocs }),
 		r.stageBound("`ServeHTTP` around an empty handler, token seen before", "JWTSeenBefore", 1200, 3),
 		r.stageBound("the same, HS256 never seen", "JWTNeverSeen", 4000, math.Inf(1)),
 	)
@@ -122,14 +130,22 @@ func (r *results) floodBound() bound {
 // minRefresh is the default of min_refresh, in seconds.
 const minRefresh = 30
 
-func (r *results) propagationBound() bound {
-	b := bound{what: "A log-out reaches another node, by Redis", limit: "100 ms", missing: true}
-	p := r.Propagation
-	if p == nil {
+func (p reached) bound() bound {
+	b := bound{what: "A log-out reaches another node, by " + p.name, limit: fmt.Sprintf("%.0f ms", p.limit), missing: true}
+	d := *p.result
+	if d == nil {
 		return b
 	}
-	b.measured = fmt.Sprintf("%.1f ms (99 of 100), %.1f ms at most", p.P99, p.Most)
-	b.kept, b.missing = p.P99 <= 100, false
+	b.measured = fmt.Sprintf("%.1f ms (99 of 100), %.1f ms at most", d.P99, d.Most)
+	b.kept, b.missing = d.P99 <= p.limit, false
+	return b
+}
+
+func (r *results) millionBound(what, format string, limit float64, value func(million) float64) bound {
+	b := bound{what: "A million revoked tokens, any revocation store: " + what, limit: fmt.Sprintf(format, limit), missing: true}
+	if worst, ok := r.worstMillion(value); ok {
+		b.measured, b.kept, b.missing = fmt.Sprintf(format, worst), worst <= limit, false
+	}
 	return b
 }
 

@@ -46,10 +46,14 @@ func made(cheap float64) *results {
 	r := &results{
 		Mode: "full", Date: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), Effort: efforts["full"],
 		Flood: &flood{Requests: 10_000, Fetches: 1, Alone: 100, Valid: 200, Unknown: 250, Took: 1}, Propagation: &propagation{Trials: 5, P50: 1, P99: 2, Most: 3},
+		ByDatabase: &propagation{Trials: 5, P50: 1, P99: 2, Most: 3}, ByPolling: &propagation{Trials: 5, P50: 300, P99: 500, Most: 510},
 		Stages: []stage{
 			{Package: ".", Name: "JWTSeenBefore", Nanos: 900, Allocs: 2},
 			{Package: ".", Name: "JWTNeverSeen", Nanos: 3900, Allocs: 6},
 		},
+	}
+	for _, store := range millionStores {
+		r.Millions = append(r.Millions, million{Store: store, Load: 900, Memory: 90, Nanos: 200})
 	}
 	for _, alg := range algorithms {
 		r.Stages = append(r.Stages, stage{Package: "./jwtauth", Name: "Signature/" + alg, Nanos: 1000, Low: 900})
@@ -131,13 +135,13 @@ func TestWhatWasNotMeasuredIsSaid(t *testing.T) {
 		}
 	}
 	r.outcome("go ./guards", missingPeer("go", "its site"))
-	r.Flood, r.Propagation = nil, nil
+	r.Flood, r.Propagation, r.ByDatabase, r.ByPolling, r.Millions = nil, nil, nil, nil, nil
 	text := r.markdown()
 	for _, want := range []string{
 		"| HAProxy, `jwt_verify` with RS256 | not measured: some/thing is not installed (Debian |",
 		"A token seen before, any algorithm, any revocation store: not measured in this run.",
 		"| ./guards | not measured: go is not installed (its site) |",
-		"- Propagation by Redis: not measured", "- Unknown kids: not measured",
+		"- Propagation by Redis: not measured", "- Propagation by PostgreSQL: not measured", "| bolt | not measured |", "- Unknown kids: not measured",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("missing: %s", want)
@@ -165,5 +169,28 @@ func TestFiguresAreReadAsTheyWereWritten(t *testing.T) {
 	}
 	if again.markdown() != r.markdown() || again.svg() != r.svg() {
 		t.Error("something was lost")
+	}
+}
+
+// Figures of a quick run must not pass for others.
+func TestAQuickRunSaysWhatItIsAndIsNotDocumentation(t *testing.T) {
+	r := made(10)
+	if strings.Contains(r.markdown(), "worth little") || strings.Contains(r.sentences(), "worth little") {
+		t.Error("control: a full run is called worth little")
+	}
+	r.Mode = "quick"
+	if !strings.Contains(r.markdown(), "**These are the figures of a quick run") || !strings.Contains(r.sentences(), "figures of a quick run") {
+		t.Error("a quick run does not say that it is one")
+	}
+	t.Chdir(repository)
+	if err := run(t.Context(), []string{"-mode", "quick", "-out", "."}); err == nil || !strings.Contains(err.Error(), "made of a full run") {
+		t.Errorf("a quick run may write the documentation: %v", err)
+	}
+	folder := t.TempDir()
+	if err := r.save(filepath.Join(folder, figuresFile)); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(t.Context(), []string{"-only", "^noise$", "-out", folder}); err == nil || !strings.Contains(err.Error(), "are those of a quick run") {
+		t.Errorf("rows of a full run are mixed with those of a quick one: %v", err)
 	}
 }

@@ -35,23 +35,33 @@ var benchmarks = []struct{ pkg, pattern string }{
 	{"./apikey", "^BenchmarkAuthenticate"},
 	{"./guards", "^Benchmark"},
 	{"./revocation", "^BenchmarkRevoked"},
+	{"./revocation/redis", "^BenchmarkRevoked"},
 }
 
 // runBenchmarks runs the Go benchmarks of a package on the CPU of servers.
 func (l *lab) runBenchmarks(ctx context.Context, pkg, pattern string, e effort) ([]stage, error) {
+	text, err := l.goBench(ctx, pkg, pattern, e.Bench, e.Count, serverCPU)
+	if err != nil {
+		return nil, err
+	}
+	return parseBenchmarks(pkg, text), nil
+}
+
+// goBench runs Go benchmarks on some CPUs and returns what they print.
+func (l *lab) goBench(ctx context.Context, pkg, pattern, duration string, count int, cpus ...int) (string, error) {
 	cmd := exec.CommandContext(ctx, goCommand(), "test", "-run", "^$", "-bench", pattern, "-benchmem",
-		"-benchtime", e.Bench, "-count", strconv.Itoa(e.Count), "-timeout", "20m", pkg)
+		"-benchtime", duration, "-count", strconv.Itoa(count), "-timeout", "20m", pkg)
 	cmd.Dir = l.repository
 	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+l.folder, "XDG_DATA_HOME="+l.folder)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := startOn(serverCPU, cmd); err != nil {
-		return nil, err
+	if err := startOn(cmd, cpus...); err != nil {
+		return "", err
 	}
 	if err := cmd.Wait(); err != nil {
-		return nil, fmt.Errorf("go test -bench in %s: %w\n%s", pkg, err, out.String())
+		return "", fmt.Errorf("go test -bench in %s: %w\n%s", pkg, err, out.String())
 	}
-	return parseBenchmarks(pkg, out.String()), nil
+	return out.String(), nil
 }
 
 var (

@@ -91,6 +91,9 @@ func run(ctx context.Context, args []string) error {
 	if _, err := os.Stat("go.mod"); err != nil {
 		return errors.New("runs at the root of the repository")
 	}
+	if o.mode != "full" && !o.render && isRepository(o.out) {
+		return fmt.Errorf("the documentation is made of a full run, not of a %s one: -out names another folder", o.mode)
+	}
 	r := &results{}
 	switch {
 	case o.resume:
@@ -104,6 +107,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	if err != nil {
 		return err
+	}
+	if o.only != nil && !o.render && r.Mode != "" && r.Mode != o.mode {
+		return fmt.Errorf("the figures that would be kept are those of a %s run: -mode %s, or measure everything", r.Mode, r.Mode)
 	}
 	if !o.render {
 		if err := measure(ctx, o, r); err != nil {
@@ -192,13 +198,6 @@ func (l *lab) tasks(ctx context.Context, r *results, e effort) []task {
 			r.FirstLogIn, err = l.measureFirstLogIn(ctx)
 			return fmt.Sprintf("%.0f ms", r.FirstLogIn), err
 		}},
-		task{"propagation", func() (string, error) {
-			p, err := l.measurePropagation(ctx, e)
-			if r.Propagation = p; err != nil {
-				return "", err
-			}
-			return fmt.Sprintf("p50 %.2f ms, p99 %.2f ms", p.P50, p.P99), nil
-		}},
 		task{"flood", func() (string, error) {
 			f, err := l.measureFlood(ctx)
 			if r.Flood = f; err != nil {
@@ -207,11 +206,27 @@ func (l *lab) tasks(ctx context.Context, r *results, e effort) []task {
 			return fmt.Sprintf("%d fetches; %.0f µs alone, %.0f beside valid tokens, %.0f beside unknown kids", f.Fetches, f.Alone, f.Valid, f.Unknown), nil
 		}},
 	)
+	for _, p := range r.propagations(e) {
+		list = append(list, task{p.id, func() (string, error) {
+			d, err := l.measurePropagation(ctx, p.store, p.trials)
+			if *p.result = d; err != nil {
+				return "", err
+			}
+			return fmt.Sprintf("p50 %.2f ms, p99 %.2f ms", d.P50, d.P99), nil
+		}})
+	}
 	for _, b := range benchmarks {
 		list = append(list, task{"go " + b.pkg, func() (string, error) {
 			stages, err := l.runBenchmarks(ctx, b.pkg, b.pattern, e)
 			r.putStages(b.pkg, stages)
 			return fmt.Sprintf("%d benchmarks", len(stages)), err
+		}})
+	}
+	for _, pkg := range millionPackages {
+		list = append(list, task{"million " + pkg, func() (string, error) {
+			loads, err := l.loadMillion(ctx, pkg, e)
+			r.putMillions(pkg, loads)
+			return fmt.Sprintf("%d stores", len(loads)), err
 		}})
 	}
 	return list

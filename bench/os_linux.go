@@ -48,12 +48,14 @@ func twoCPUs() (first, second int, ok bool) {
 	}
 }
 
-// pin keeps a thread to a CPU, 0 being the calling one.
-func pin(thread, cpu int) error {
+// pin keeps a thread to some CPUs, 0 being the calling one.
+func pin(thread int, cpus ...int) error {
 	var set unix.CPUSet
-	set.Set(cpu)
+	for _, cpu := range cpus {
+		set.Set(cpu)
+	}
 	if err := unix.SchedSetaffinity(thread, &set); err != nil {
-		return fmt.Errorf("keeping to CPU %d: %w", cpu, err)
+		return fmt.Errorf("keeping to CPU %d: %w", cpus, err)
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ func processTime(int) (time.Duration, error) { return 0, errLinux }
 
 func twoCPUs() (first, second int, ok bool) { return 0, 0, false }
 
-func pin(int, int) error { return errLinux }
+func pin(int, ...int) error { return errLinux }
 
 func pinSelf() error { return errLinux }
 

@@ -47,7 +47,7 @@ func (l *lab) describe(ctx context.Context) machine {
 	m.Versions["golang-jwt"] = strings.TrimPrefix(l.moduleVersion(ctx, "github.com/golang-jwt/jwt/v5"), "v")
 	haproxy, _ := haproxyPath() // without it, its rows say so
 	for name, command := range map[string][]string{
-		"HAProxy": {haproxy, "-v"}, "Redis": {"redis-server", "--version"}, "Node.js": {"node", "--version"},
+		"HAProxy": {haproxy, "-v"}, "Redis": {"redis-server", "--version"}, "MariaDB": {"/usr/sbin/mariadbd", "--version"}, "Node.js": {"node", "--version"},
 	} {
 		out, err := exec.CommandContext(ctx, command[0], command[1:]...).Output()
 		if version := versionNumber.FindString(string(out)); err == nil && version != "" {
@@ -105,7 +105,10 @@ type results struct {
 	Machine machine   `json:"machine"`
 
 	Rows        []measured        `json:"rows"`
-	Propagation *propagation      `json:"propagation,omitempty"`
+	Propagation *propagation      `json:"propagation,omitempty"` // by Redis
+	ByDatabase  *propagation      `json:"propagation_postgresql,omitempty"`
+	ByPolling   *propagation      `json:"propagation_mariadb,omitempty"`
+	Millions    []million         `json:"millions,omitempty"`
 	Flood       *flood            `json:"flood,omitempty"`
 	FirstLogIn  float64           `json:"first_log_in"` // ms of CPU time for a password never seen
 	Stages      []stage           `json:"stages"`

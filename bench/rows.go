@@ -149,7 +149,11 @@ func rows() []row {
 		jwtRow{global: "revocation bolt"}.row("revocation-bolt", groupSeen, "with `revocation bolt`"),
 		{
 			ID: "revocation-redis", Group: groupSeen, Name: "with `revocation redis`", Base: sameCaddy + ", the same requests", refuses: true,
-			base: caddy(bearer("HS256", 1), fixed(caddyConfig{})), own: onRedis(jwtRow{alg: "HS256"}),
+			base: caddy(bearer("HS256", 1), fixed(caddyConfig{})), own: onStore(jwtRow{alg: "HS256"}, (*lab).onRedis),
+		},
+		{
+			ID: "revocation-sql", Group: groupSeen, Name: "with `revocation sql` (PostgreSQL)", Base: sameCaddy + ", the same requests", refuses: true,
+			base: caddy(bearer("HS256", 1), fixed(caddyConfig{})), own: onStore(jwtRow{alg: "HS256"}, (*lab).onPostgreSQL),
 		},
 	}
 	for _, alg := range algorithms {

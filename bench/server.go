@@ -44,7 +44,7 @@ func startAt(ctx context.Context, cpu int, name, addr string, env []string, path
 	s.cmd.WaitDelay = 5 * time.Second
 	s.cmd.Env = append(os.Environ(), env...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	if err := startOn(cpu, s.cmd); err != nil {
+	if err := startOn(s.cmd, cpu); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
 	go func() {
@@ -126,17 +126,17 @@ func (s *server) memory() (now, peak int64, err error) {
 // push each other out. With a single CPU nothing is pinned.
 var serverCPU, loadCPU, pinned = twoCPUs()
 
-// startOn starts a command whose process is kept to a CPU. It inherits that of
-// the thread that makes it, and knows it from the beginning: Go counts its CPUs
-// when a program starts.
-func startOn(cpu int, cmd *exec.Cmd) error {
+// startOn starts a command whose process is kept to some CPUs. It inherits those
+// of the thread that makes it, and knows them from the beginning: Go counts its
+// CPUs when a program starts.
+func startOn(cmd *exec.Cmd, cpus ...int) error {
 	if !pinned {
 		return cmd.Start()
 	}
 	failed := make(chan error)
 	go func() {
 		runtime.LockOSThread() // for good: the thread ends with the goroutine
-		if err := pin(0, cpu); err != nil {
+		if err := pin(0, cpus...); err != nil {
 			failed <- err
 			return
 		}

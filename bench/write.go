@@ -48,6 +48,12 @@ func write(out string, r *results) error {
 	return os.WriteFile(path, []byte(text), 0o644)
 }
 
+// isRepository reports whether a folder is the one that the documentation is in.
+func isRepository(folder string) bool {
+	_, err := os.Stat(filepath.Join(folder, "go.mod"))
+	return err == nil
+}
+
 // readme puts the sentences into README.md.
 func (r *results) readme(text string) (string, error) {
 	before, rest, ok := strings.Cut(text, readmeBegin)
@@ -63,14 +69,17 @@ func (r *results) readme(text string) (string, error) {
 func (r *results) sentences() string {
 	var list []string
 	seen, receiving := r.figures("seen"), r.figures("receiving")
+	if r.Mode != "full" {
+		list = append(list, fmt.Sprintf("(These are the figures of a %s run, which are worth little.)", r.Mode))
+	}
 	if seen != nil && receiving != nil {
 		most := seen.Added
-		for _, id := range []string{"seen-rs256", "seen-es256", "seen-eddsa", "revocation-memory", "revocation-bolt", "revocation-redis"} {
+		for _, id := range []string{"seen-rs256", "seen-es256", "seen-eddsa", "revocation-memory", "revocation-bolt", "revocation-redis", "revocation-sql"} {
 			if d := r.figures(id); d != nil {
 				most = max(most, d.Added)
 			}
 		}
-		s := fmt.Sprintf("A token that was seen before adds %s of CPU time to a request that takes Caddy %s, at most %s whatever its algorithm and the revocation store", us(seen.Added), us(seen.Base.CPU), us(most))
+		s := fmt.Sprintf("A token that was seen before adds %s of CPU time to a request that takes Caddy %s, at most %s whatever its algorithm and the revocation store; receiving the token, which Caddy does without `auth` as well, takes %s more", us(seen.Added), us(seen.Base.CPU), us(most), us(receiving.Added))
 		if p, q := r.figures("haproxy-hs256"), r.figures("fastify-cache"); p != nil && q != nil {
 			s += fmt.Sprintf("; HAProxy's `jwt_verify` adds %s to %s, `@fastify/jwt` with its cache %s", us(p.Added), us(r.mostOf(p.Added, "haproxy-rs256", "haproxy-es256")), us(q.Added))
 		}

@@ -218,11 +218,7 @@ func TestAMillionRevokedTokensAreLoadedFromADatabase(t *testing.T) {
 	}
 	server := testservers.PostgreSQL(t)
 	dsn := server.DSN(server.NewDatabase(t))
-	cleanup(t, sqlNode(t, &SQL{DSN: dsn})) // makes the tables
-	db := open(t, dsn)
-	execute(t, db, "INSERT INTO caddy_auth_revocations SELECT sha256(i::text::bytea), 't', 'https://id.example', "+
-		"convert_to('0b8d7a4e-6f0c-4c1e-9d53-' || (100000000000 + i), 'UTF8'), 0, "+strconv.FormatInt(time.Now().Add(time.Hour).UnixNano(), 10)+
-		", '', 0 FROM generate_series(0, 999999) AS i")
+	fillPostgreSQL(t, dsn)
 	before := heap()
 	begun := time.Now()
 	s := sqlNode(t, &SQL{DSN: dsn})

@@ -24,11 +24,17 @@ var sharedMariaDB shared
 // findMariaDB skips the test where there is no MariaDB.
 func findMariaDB(tb testing.TB) mariadb {
 	tb.Helper()
-	install, err := find("mariadb-install-db", mariadbFolders)
+	m, err := lookMariaDB()
 	Need(tb, "MariaDB", err)
-	mariadbd, err := find("mariadbd", mariadbFolders)
-	Need(tb, "MariaDB", err)
-	return mariadb{install: install, mariadbd: mariadbd}
+	return m
+}
+
+// lookMariaDB returns the programs of MariaDB.
+func lookMariaDB() (m mariadb, err error) {
+	if m.install, err = find("mariadb-install-db", mariadbFolders); err == nil {
+		m.mariadbd, err = find("mariadbd", mariadbFolders)
+	}
+	return m, err
 }
 
 // MariaDB returns the MariaDB that the tests of a package share. Each test makes

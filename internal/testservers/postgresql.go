@@ -23,11 +23,17 @@ var sharedPostgreSQL shared
 // findPostgreSQL skips the test where there is no PostgreSQL.
 func findPostgreSQL(tb testing.TB) postgresql {
 	tb.Helper()
-	initdb, err := find("initdb", postgresFolders)
+	p, err := lookPostgreSQL()
 	Need(tb, "PostgreSQL", err)
-	postgres, err := find("postgres", postgresFolders)
-	Need(tb, "PostgreSQL", err)
-	return postgresql{initdb: initdb, postgres: postgres}
+	return p
+}
+
+// lookPostgreSQL returns the programs of PostgreSQL.
+func lookPostgreSQL() (p postgresql, err error) {
+	if p.initdb, err = find("initdb", postgresFolders); err == nil {
+		p.postgres, err = find("postgres", postgresFolders)
+	}
+	return p, err
 }
 
 // PostgreSQL returns the PostgreSQL that the tests of a package share. Each test

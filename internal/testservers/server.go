@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -76,7 +75,7 @@ kill -"$signal" $pid; wait $pid
 [ "$word" = stop ] || rm -rf "$dir"`
 
 // newServer makes the data folder and starts the server.
-func newServer(k kind) (*Server, error) {
+func newServer(ctx context.Context, k kind) (*Server, error) {
 	dir, err := os.MkdirTemp("", "caddybolt")
 	if err != nil {
 		return nil, err
@@ -96,7 +95,7 @@ func newServer(k kind) (*Server, error) {
 		if s.Port, err = freePort(); err != nil {
 			break
 		}
-		if err = s.start(); err == nil {
+		if err = s.start(ctx); err == nil {
 			return s, nil
 		}
 	}
@@ -107,7 +106,7 @@ func newServer(k kind) (*Server, error) {
 // owned is newServer for one test, which ends the server with it.
 func owned(tb testing.TB, k kind) *Server {
 	tb.Helper()
-	s, err := newServer(k)
+	s, err := newServer(tb.Context(), k)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -127,7 +126,7 @@ func (s *Server) run(name string, args ...string) error {
 }
 
 // start starts the server and waits until it answers.
-func (s *Server) start() error {
+func (s *Server) start(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	logFile, err := os.OpenFile(s.logPath(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -151,7 +150,7 @@ func (s *Server) start() error {
 		_ = cmd.Wait()
 		close(done)
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		err := s.ask(ctx)
@@ -203,7 +202,7 @@ func (s *Server) Stop() { s.end("stop\n") }
 // Start starts the server again, on the port that it had.
 func (s *Server) Start(tb testing.TB) {
 	tb.Helper()
-	if err := s.start(); err != nil {
+	if err := s.start(tb.Context()); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -219,8 +218,10 @@ func (s *Server) Execute(tb testing.TB, statement string) {
 // NewDatabase makes an empty database and returns its name.
 func (s *Server) NewDatabase(tb testing.TB) string {
 	tb.Helper()
-	name := "db_" + strings.ToLower(rand.Text())
-	s.Execute(tb, "CREATE DATABASE "+name)
+	name, err := s.CreateDatabase(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
 	return name
 }
 
@@ -248,15 +249,15 @@ type shared struct {
 
 func (s *shared) get(tb testing.TB, k kind) *Server {
 	tb.Helper()
-	s.once.Do(func() { s.server, s.err = newServer(k) })
+	s.once.Do(func() { s.server, s.err = newServer(context.Background(), k) })
 	if s.err != nil {
 		tb.Fatal(s.err)
 	}
 	return s.server
 }
 
-// errNotFound means that no folder has the program.
-var errNotFound = errors.New("not found")
+// ErrNotFound means that no folder has the program.
+var ErrNotFound = errors.New("not found")
 
 // find returns the path of a program: of the search path, or of a folder that
 // matches one of the patterns.
@@ -270,5 +271,5 @@ func find(program string, patterns ...string) (string, error) {
 			return found[len(found)-1], nil
 		}
 	}
-	return "", fmt.Errorf("%s: %w", program, errNotFound)
+	return "", fmt.Errorf("%s: %w", program, ErrNotFound)
 }
