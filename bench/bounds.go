@@ -116,19 +116,16 @@ func (r *results) memoryBound() bound {
 }
 
 func (r *results) floodBound() bound {
-	b := bound{what: thousands(floodRequests) + " requests with unknown kids", limit: "1 fetch in `min_refresh`; valid tokens at most twice as slow as beside as many valid ones", missing: true}
+	b := bound{what: thousands(floodRequests) + " requests with unknown kids", limit: "1 fetch in `min_refresh` (here 1 s); valid tokens at most twice as slow as beside as many valid ones", missing: true}
 	f := r.Flood
 	if f == nil {
 		return b
 	}
-	allowed := int64(f.Took/minRefresh) + 1
-	b.measured = fmt.Sprintf("%s, %.1f times", plural(f.Fetches, "fetch", "fetches"), f.Unknown/f.Valid)
-	b.kept, b.missing = f.Fetches <= allowed && f.Unknown <= 2*f.Valid, false
+	allowed := int64(f.Took/minRefresh.Seconds()) + 1
+	b.measured = fmt.Sprintf("%s in %.1f s, %.1f times", plural(f.Fetches, "fetch", "fetches"), f.Took, f.Unknown/f.Valid)
+	b.kept, b.missing = f.Fetches >= 1 && f.Fetches <= allowed && f.Unknown <= 2*f.Valid, false
 	return b
 }
-
-// minRefresh is the default of min_refresh, in seconds.
-const minRefresh = 30
 
 func (p reached) bound() bound {
 	b := bound{what: "A log-out reaches another node, by " + p.name, limit: fmt.Sprintf("%.0f ms", p.limit), missing: true}

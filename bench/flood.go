@@ -31,6 +31,14 @@ type flood struct {
 // floodRequests are as many as the design speaks of.
 const floodRequests = 10_000
 
+// The flood begins when a fetch is allowed, so that at least one is under way
+// while valid tokens come: min_refresh is as short as it can be, and the key
+// server is slow.
+const (
+	minRefresh = time.Second
+	keyServer  = 100 * time.Millisecond // what it takes to answer
+)
+
 // measureFlood sends tokens that name keys which nobody has, each another, and
 // valid ones beside them.
 func (l *lab) measureFlood(ctx context.Context) (*flood, error) {
@@ -41,13 +49,13 @@ func (l *lab) measureFlood(ctx context.Context) (*flood, error) {
 	var fetches atomic.Int64
 	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fetches.Add(1)
-		time.Sleep(20 * time.Millisecond) // as over a network
+		time.Sleep(keyServer)
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(keySet)
 	}))
 	defer keys.Close()
 
-	c := caddyConfig{site: fmt.Sprintf("auth {\njwt {\njwks_url %s\nalgorithms ES256\nissuer %s\naudience %s\n}\n}", keys.URL, tokenIssuer, tokenAudience)}
+	c := caddyConfig{site: fmt.Sprintf("auth {\njwt {\njwks_url %s\nmin_refresh %s\nalgorithms ES256\nissuer %s\naudience %s\n}\n}", keys.URL, minRefresh, tokenIssuer, tokenAudience)}
 	server, err := l.startCaddy(ctx, c)
 	if err != nil {
 		return nil, err
@@ -79,12 +87,20 @@ func (l *lab) measureFlood(ctx context.Context) (*flood, error) {
 	if f.Valid, err = beside(ctx, good, good, http.StatusOK); err != nil {
 		return nil, err
 	}
+	select {
+	case <-time.After(minRefresh):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	known, begin := fetches.Load(), time.Now()
 	if f.Unknown, err = beside(ctx, good, bad, 0); err != nil {
 		return nil, err
 	}
 	f.Took = time.Since(begin).Seconds()
 	f.Fetches = fetches.Load() - known
+	if f.Fetches == 0 {
+		return nil, errors.New("tokens with unknown kids made no fetch, though one was allowed")
+	}
 	return f, nil
 }
 

@@ -132,8 +132,8 @@ func (r *results) afar(p func(string, ...any)) {
 		}
 	}
 	if f := r.Flood; f != nil {
-		p("- %s tokens with unknown kids, as fast as %d clients can send them (%.1f s), make %s of the key server. A valid token meanwhile takes %.0f µs (median); beside as many valid ones %.0f µs; alone %.0f µs.",
-			thousands(f.Requests), connections, f.Took, plural(f.Fetches, "fetch", "fetches"), f.Unknown, f.Valid, f.Alone)
+		p("- %s tokens with unknown kids, as fast as %d clients can send them (%.1f s), make %s of the key server, which takes %d ms to answer, with `min_refresh %s`. A valid token meanwhile takes %.0f µs (median); beside as many valid ones %.0f µs; alone %.0f µs.",
+			thousands(f.Requests), connections, f.Took, plural(f.Fetches, "fetch", "fetches"), keyServer.Milliseconds(), minRefresh, f.Unknown, f.Valid, f.Alone)
 	} else {
 		p("- Unknown kids: %s", cell(r.Failed["flood"]))
 	}
