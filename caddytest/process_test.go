@@ -166,6 +166,22 @@ func (p *process) ready() bool {
 	return strings.Contains(p.log.String(), "serving initial configuration")
 }
 
+// saidNothing fails the test if something was logged above debug since Caddy
+// began to serve. What Caddy itself may say some time after its start is not ours.
+func (p *process) saidNothing() {
+	p.t.Helper()
+	_, since, found := strings.Cut(p.log.String(), "serving initial configuration")
+	_, since, _ = strings.Cut(since, "\n") // the rest of that line
+	if !found {
+		p.t.Fatalf("not served:\n%s", p.log)
+	}
+	for line := range strings.Lines(since) {
+		if !strings.Contains(line, `"level":"debug"`) && !strings.Contains(line, `"logger":"tls`) {
+			p.t.Errorf("logged: %s", line)
+		}
+	}
+}
+
 // stop ends Caddy.
 func (p *process) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
