@@ -32,6 +32,9 @@ func parseToken(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	if t.Exchange && runsBeforeAuth(h) {
 		return nil, start.errorf("exchange issues a token for whom an auth has accepted, and auth_token runs before the auth of its site: put it into handle or route")
 	}
+	if err := checkFor(h, t.For); err != nil {
+		return nil, start.errorf("%v", err)
+	}
 	if t.Refresh != nil {
 		if err := checkSessions(h); err != nil {
 			return nil, start.errorf("%v", err)
@@ -48,6 +51,28 @@ func runsBeforeAuth(h httpcaddyfile.Helper) bool {
 	}
 	order, ok := h.Option("order").([]string)
 	return !ok || slices.Index(order, "auth_token") < slices.Index(order, "auth")
+}
+
+// checkFor refuses the name of a jwt that the global block does not have, while
+// there is a line to name.
+func checkFor(h httpcaddyfile.Helper, name string) error {
+	p, err := newBlockParser(h)
+	if err != nil || name == "" {
+		return err
+	}
+	raws := p.global.AuthenticatorsRaw
+	for _, policy := range p.global.Policies {
+		raws = slices.Concat(raws, policy.AuthenticatorsRaw)
+	}
+	for _, module := range moduleNames(raws, "authenticator") {
+		if !slices.Contains([]string{"jwt", "api_key", "basic", "provider"}, module) {
+			return nil // another's may be named in another way: its provisioning says
+		}
+	}
+	if slices.Contains(moduleNames(raws, "name"), name) {
+		return nil
+	}
+	return fmt.Errorf("for %q: the global auth block has no jwt of that name", name)
 }
 
 // checkSessions refuses refresh tokens with a store that keeps no sessions, while
@@ -80,6 +105,7 @@ func parseJWKS(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	if !h.Next() {
 		return nil, h.ArgErr()
 	}
+	start := at(h.Dispenser)
 	set, matched, err := h.MatcherToken()
 	if err != nil {
 		return nil, err
@@ -93,6 +119,9 @@ func parseJWKS(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	j := new(issuer.JWKS)
 	if err := j.UnmarshalCaddyfile(h.Dispenser); err != nil {
 		return nil, err
+	}
+	if err := checkFor(h, j.For); err != nil {
+		return nil, start.errorf("%v", err)
 	}
 	return h.NewRoute(set, j), nil
 }

@@ -132,6 +132,7 @@ func (f *inspectFlags) askRevoked(v *verdict, id *auth.Identity) error {
 	if err != nil {
 		return fmt.Errorf("asking whether the token was revoked: %w", err)
 	}
+	v.asked = true
 	if why != "" {
 		v.Accepted, v.Reason, v.Detail = false, string(auth.ReasonTokenRevoked), why
 	}
@@ -153,6 +154,8 @@ type verdict struct {
 	User     string `json:"user,omitempty"`
 	Issuer   string `json:"issuer,omitempty"`
 	TokenID  string `json:"token_id,omitempty"`
+
+	asked bool // whether it is revoked
 }
 
 // blocks loads every jwt of the configuration. Keys that come from elsewhere

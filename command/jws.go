@@ -75,6 +75,7 @@ func (t *jws) split() error {
 // identifiers are what a revocation needs to know.
 type identifiers struct {
 	id      string // "jti" or, without one, the digest of the payload
+	session string // "sid"
 	issuer  string
 	expires time.Time
 }
@@ -89,7 +90,7 @@ func (t *jws) identifiers() (identifiers, error) {
 		return identifiers{}, errors.New("its claims are not a JSON object, or one is there twice: nobody accepts it")
 	}
 	var ids identifiers
-	for name, text := range map[string]*string{"jti": &ids.id, "iss": &ids.issuer} {
+	for name, text := range map[string]*string{"jti": &ids.id, "iss": &ids.issuer, "sid": &ids.session} {
 		if value, ok := claims[name]; ok && (value.Kind() != '"' || json.Unmarshal(value, text) != nil) {
 			return identifiers{}, fmt.Errorf("its claim %q is not text: nobody accepts it", name)
 		}

@@ -5,6 +5,7 @@ package command
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -57,7 +58,9 @@ tokens of a session, or all tokens that a user was given until now. With --undo
 it is accepted again; --list shows everything that is revoked.
 
 A token in a file, or on standard input, is revoked by its jti or, without one,
-by the SHA-256 of its payload, until it expires. Its signature is not checked.
+by the SHA-256 of its payload, until it expires, and so is its session, as a
+log-out does: other tokens of the session and its refresh tokens end with it. Its
+signature is not checked.
 
 The issuer of a user is by default the one whose tokens this Caddy makes. A jti
 or a session counts for every issuer unless one is given.
@@ -124,18 +127,32 @@ func (f *revokeFlags) run(cmd *cobra.Command, args []string, now time.Time) erro
 		}
 		return f.printList(cmd.OutOrStdout())
 	}
-	entry, err := f.entry(jti, cmd.InOrStdin(), now)
+	entry, err := f.entry(jti, now)
 	if err != nil {
 		return err
 	}
-	if f.undo {
-		return f.forget(cmd.OutOrStdout(), entry)
+	entries := []revocation{entry}
+	if f.tokenFile != "" {
+		token, err := readToken(f.tokenFile, cmd.InOrStdin())
+		if err != nil {
+			return fmt.Errorf("--token-file: %w", err)
+		}
+		if entries, err = f.ofToken(entry, token, now); err != nil {
+			return err
+		}
 	}
-	return f.revoke(cmd.OutOrStdout(), entry)
+	if f.undo {
+		return f.forgetAll(cmd.OutOrStdout(), entries)
+	}
+	var failed error
+	for _, entry := range entries { // each for itself: what can be ended is
+		failed = errors.Join(failed, f.revoke(cmd.OutOrStdout(), entry))
+	}
+	return failed
 }
 
 // entry is what the command line names.
-func (f *revokeFlags) entry(jti string, stdin io.Reader, now time.Time) (revocation, error) {
+func (f *revokeFlags) entry(jti string, now time.Time) (revocation, error) {
 	entry := revocation{JTI: jti, SID: f.sid, User: f.user}
 	if f.withIssuer {
 		entry.Issuer = &f.issuer
@@ -171,40 +188,42 @@ func (f *revokeFlags) entry(jti string, stdin io.Reader, now time.Time) (revocat
 		at := now.Add(d).UTC().Truncate(time.Second)
 		entry.Until = &at
 	}
-	if f.tokenFile != "" {
-		token, err := readToken(f.tokenFile, stdin)
-		if err != nil {
-			return entry, fmt.Errorf("--token-file: %w", err)
-		}
-		return f.ofToken(entry, token, now)
-	}
 	return entry, nil
 }
 
-// ofToken fills in what the token says of itself.
-func (f *revokeFlags) ofToken(entry revocation, token *jws, now time.Time) (revocation, error) {
+// ofToken returns the entries of the token and of its session.
+func (f *revokeFlags) ofToken(entry revocation, token *jws, now time.Time) ([]revocation, error) {
 	claims, err := token.identifiers()
 	if err != nil {
-		return entry, fmt.Errorf("--token-file: %w", err)
+		return nil, fmt.Errorf("--token-file: %w", err)
 	}
-	entry.JTI = claims.id
 	if !f.withIssuer && claims.issuer != "" {
 		entry.Issuer = &claims.issuer
 	}
+	var session []revocation
+	if claims.session != "" { // its other tokens may live longer than this one
+		of := entry
+		of.SID = claims.session
+		session = append(session, of)
+	}
+	entry.JTI = claims.id
 	if entry.Until != nil || claims.expires.IsZero() || f.undo {
-		return entry, nil
+		return append([]revocation{entry}, session...), nil
 	}
 	until := claims.expires
 	if !until.After(now) {
 		// Clocks differ, and leeway may accept it for a while yet.
 		const late = 24 * time.Hour
+		if now.Sub(until) > late && session == nil {
+			return nil, fmt.Errorf("the token has expired at %s already", until.Format(time.RFC3339))
+		}
 		if now.Sub(until) > late {
-			return entry, fmt.Errorf("the token has expired at %s already", until.Format(time.RFC3339))
+			return session, nil
 		}
 		until = now.Add(late).UTC().Truncate(time.Second)
 	}
 	entry.Until = &until
-	return entry, nil
+	return append([]revocation{entry}, session...), nil
 }
 
 func (f *revokeFlags) revoke(w io.Writer, entry revocation) error {
@@ -227,6 +246,30 @@ func (f *revokeFlags) revoke(w io.Writer, entry revocation) error {
 	_, err = fmt.Fprintf(w, "revoked %s%s\n", done.what(), done.issuedUntil())
 	return err
 }
+
+// forgetAll takes back what is there of the entries. Of a token and its session,
+// one may not be revoked.
+func (f *revokeFlags) forgetAll(w io.Writer, entries []revocation) error {
+	var failed, absent error
+	forgotten := false
+	for _, entry := range entries {
+		switch err := f.forget(w, entry); {
+		case err == nil:
+			forgotten = true
+		case err.Error() == notRevoked:
+			absent = err
+		default:
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", entry.what(), err))
+		}
+	}
+	if failed == nil && !forgotten {
+		return absent
+	}
+	return failed
+}
+
+// notRevoked is what the admin API says of what is not there.
+const notRevoked = "it is not revoked"
 
 func (f *revokeFlags) forget(w io.Writer, entry revocation) error {
 	query := url.Values{}
@@ -252,7 +295,11 @@ func (f *revokeFlags) forget(w io.Writer, entry revocation) error {
 		_, err := w.Write(answer)
 		return err
 	}
-	_, err = fmt.Fprintf(w, "no longer revoked: %s\n", entry.what())
+	hint := ""
+	if entry.JTI != "" {
+		hint = "; an entry of its session or user still refuses it if there is one (--list)"
+	}
+	_, err = fmt.Fprintf(w, "no longer revoked: %s%s\n", entry.what(), hint)
 	return err
 }
 

@@ -106,6 +106,48 @@ func TestRevokeAsksForWhatTheCommandLineNames(t *testing.T) {
 	}
 }
 
+// Attack: whoever copied a token copied the refresh token beside it, which goes on
+// when the token alone is revoked.
+func TestRevokingATokenFileEndsItsSession(t *testing.T) {
+	t.Parallel()
+	exp := testTime.Add(time.Hour).Unix()
+	for name, c := range map[string]struct {
+		claims string
+		args   []string
+		want   []string
+	}{
+		"revoke": {fmt.Sprintf(`{"jti":"j","sid":"s","iss":"x","exp":%d}`, exp), nil, []string{
+			`POST /auth/revocations {"jti":"j","issuer":"x","until":"2026-05-04T04:02:01Z"}`,
+			`POST /auth/revocations {"sid":"s","issuer":"x"}`,
+		}},
+		"expired long ago": {`{"jti":"j","sid":"s","exp":5}`, nil, []string{`POST /auth/revocations {"sid":"s"}`}},
+		"undo":             {`{"jti":"j","sid":"s","exp":5}`, []string{"--undo"}, []string{`DELETE /auth/revocations?jti=j`, `DELETE /auth/revocations?sid=s`}},
+	} {
+		f := newFakeAdmin(t, 200, `{"jti":"done","removed":1}`, `{"sid":"done","removed":1}`)
+		r := f.run(t, tokenOf(c.claims), append([]string{"--token-file", "-"}, c.args...)...)
+		if r.code != 0 || len(f.asked) != len(c.want) {
+			t.Errorf("%s: %+v, asked %q", name, r, f.asked)
+			continue
+		}
+		for i, want := range c.want {
+			if !strings.HasPrefix(f.asked[i], want) {
+				t.Errorf("%s: asked %q, want %q", name, f.asked[i], want)
+			}
+		}
+		if len(c.want) == 2 && !strings.Contains(r.out, "session ") {
+			t.Errorf("%s: printed %q", name, r.out)
+		}
+	}
+	f := newFakeAdmin(t, 404, `{"error":"it is not revoked"}`)
+	if r := f.run(t, tokenOf(`{"jti":"j","sid":"s"}`), "--token-file", "-", "--undo"); r.code != 1 || len(f.asked) != 2 {
+		t.Errorf("neither is revoked: %+v, %q", r, f.asked)
+	}
+	f = newFakeAdmin(t, 503, `{"error":"down"}`)
+	if r := f.run(t, tokenOf(`{"jti":"j","sid":"s"}`), "--token-file", "-"); r.code != 1 || len(f.asked) != 2 {
+		t.Errorf("the second is not tried: %+v, %q", r, f.asked)
+	}
+}
+
 func TestRevokeSaysWhatWasDone(t *testing.T) {
 	t.Parallel()
 	f := newFakeAdmin(t, 200, `{"user":"7\u001b[31m","issuer":"x","issued_before":"2026-01-01T00:00:00Z"}`)

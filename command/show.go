@@ -54,8 +54,11 @@ func (v verdict) text() string {
 	if v.Accepted && v.Issuer != "" {
 		text += " of " + plain(v.Issuer)
 	}
-	if v.Accepted {
-		text += ", revoked by " + plain(v.TokenID)
+	switch {
+	case v.Accepted && v.asked:
+		text += ", not revoked (would be as jti " + plain(v.TokenID) + ")"
+	case v.Accepted:
+		text += ", jti " + plain(v.TokenID)
 	}
 	return text
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -123,6 +124,9 @@ func (l *Logout) Validate() error {
 		if slices.Contains(l.Cookies[:i], name) {
 			return fmt.Errorf("cookies: %q is given twice", name)
 		}
+	}
+	if strings.ContainsAny(l.Redirect, "{}") {
+		return fmt.Errorf("redirect %q: it takes no placeholders, since nobody would replace them", l.Redirect)
 	}
 	if l.Redirect != "" && localPath(l.Redirect) != l.Redirect {
 		return fmt.Errorf("redirect %q is not a path of this site", l.Redirect)

@@ -430,18 +430,19 @@ func TestLogoutCaddyfile(t *testing.T) {
 		t.Errorf("defaults are written: %s, %v", raw, err)
 	}
 	for text, want := range map[string]string{
-		"auth_logout everywhere":                          `not "everywhere"`,
-		"auth_logout {\n\tall yes\n}":                     "an argument too many",
-		"auth_logout {\n\tall\n\tall\n}":                  "given already at line 2",
-		"auth_logout {\n\tcookie\n}":                      "needs one name",
-		"auth_logout {\n\tcookie a b\n}":                  "needs one name",
-		"auth_logout {\n\tcookie a\n\tcookie a\n}":        `"a" is given twice, at Caddyfile:3`,
-		"auth_logout {\n\tcookie \"a b\"\n}":              "is not the name of a cookie",
-		"auth_logout {\n\ttrusted_origins\n}":             "needs at least one argument",
-		"auth_logout {\n\ttrusted_origins a.example\n}":   `"a.example": an origin is written as`,
-		"auth_logout {\n\ttrusted_origins https://a/b\n}": "an origin is written as",
-		"auth_logout {\n\tredirect //evil.example\n}":     `redirect "//evil.example" is not a path of this site`,
-		"auth_logout {\n\tto /\n}":                        `unrecognized auth_logout option "to"; there are: all, cookie, trusted_origins, redirect, at Caddyfile:2`,
+		"auth_logout everywhere":                            `not "everywhere"`,
+		"auth_logout {\n\tall yes\n}":                       "an argument too many",
+		"auth_logout {\n\tall\n\tall\n}":                    "given already at line 2",
+		"auth_logout {\n\tcookie\n}":                        "needs one name",
+		"auth_logout {\n\tcookie a b\n}":                    "needs one name",
+		"auth_logout {\n\tcookie a\n\tcookie a\n}":          `"a" is given twice, at Caddyfile:3`,
+		"auth_logout {\n\tcookie \"a b\"\n}":                "is not the name of a cookie",
+		"auth_logout {\n\ttrusted_origins\n}":               "needs at least one argument",
+		"auth_logout {\n\ttrusted_origins a.example\n}":     `"a.example": an origin is written as`,
+		"auth_logout {\n\ttrusted_origins https://a/b\n}":   "an origin is written as",
+		"auth_logout {\n\tredirect //evil.example\n}":       `redirect "//evil.example" is not a path of this site`,
+		"auth_logout {\n\tredirect /{http.request.host}\n}": `redirect "/{http.request.host}": it takes no placeholders`,
+		"auth_logout {\n\tto /\n}":                          `unrecognized auth_logout option "to"; there are: all, cookie, trusted_origins, redirect, at Caddyfile:2`,
 	} {
 		if err := parse(text, new(Logout)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)

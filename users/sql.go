@@ -203,6 +203,11 @@ func (s *SQL) ask(ctx context.Context, name string, question func(context.Contex
 	case err == nil || errors.Is(err, errNoUser):
 		s.database.health.works(s.logger, name)
 		return err
+	case errors.Is(err, errManyUsers):
+		s.database.health.works(s.logger, name)
+		if s.database.health.mayNote("many", s.clock.Now()) {
+			s.logger.Warn("the database has several users of one name or ID; they alone are refused with 503", zap.Error(err))
+		}
 	case ctx.Err() == nil: // else it is the visitor who did not wait
 		s.database.health.failed(s.logger, name, err, s.clock.Now())
 	}

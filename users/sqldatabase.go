@@ -31,6 +31,10 @@ const (
 	maxLifetime = 30 * time.Minute
 )
 
+// errManyUsers means that the database knows several: whom it was asked for,
+// nobody can say. It is about these users alone.
+var errManyUsers = errors.New("it returns more than one user")
+
 // errNoUser means that the database knows no such user.
 var errNoUser = errors.New("no such user")
 
@@ -103,7 +107,7 @@ func (d *database) one(ctx context.Context, what string, q query, value string, 
 		r, err := t.record(t.rows[0])
 		return r, named(what, err)
 	default:
-		return nil, named(what, errors.New("it returns more than one user"))
+		return nil, named(what, errManyUsers)
 	}
 }
 
