@@ -50,6 +50,9 @@ var (
 // header, a token within a token, duplicate members, text after the JSON and
 // any but the one spelling of base64url are refused.
 //
+// Files of keys and placeholders are read when the configuration is loaded, and
+// jwks_file again when it changes: "caddy reload --force" reads them once more.
+//
 // Key sources may be combined. Without any, the global secret is used; without
 // that either, the configuration does not load. A key that is weak (a secret
 // shorter than its hash, RSA below 2048 bits) does not load.

@@ -548,7 +548,7 @@ func TestStaleKeysServeUntilTheyAreTooOld(t *testing.T) {
 	token := remoteToken(t, algRS256, keys.rsa, "a", longPayload)
 	f := remoteBlock(t, &JWT{JWKSURL: s.URL + "/keys"})
 	f.remote.remote.use(store)
-	f.wantIn(t, token)
+	until(t, "the first keys", func() bool { return f.ask(token) == nil })
 	until(t, "the storage", func() bool { _, err := store.Load(t.Context(), f.remote.remote.storageKey()); return err == nil })
 	s.set(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 
