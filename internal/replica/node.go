@@ -82,6 +82,7 @@ type Node struct {
 
 	base   time.Time     // what good counts from; its clock never goes back
 	good   atomic.Int64  // until when the copy is trusted, after base
+	wall   atomic.Int64  // the same by the other clock, which goes on while the machine sleeps
 	stop   chan struct{} // closed by the end of all configurations
 	writes chan *write
 	queue  atomic.Int64 // callers that wait to write
@@ -112,6 +113,7 @@ type pending struct {
 	seq       uint64
 	written   bool
 	confirmed uint64 // the cycle in which it was
+	gone      bool   // the server did not hold it, before or after
 }
 
 // tomb is a tombstone that the node has seen.
@@ -185,7 +187,10 @@ func (n *Node) Revoked(token *auth.TokenRef) (bool, error) {
 }
 
 // Fresh reports whether the copy is trusted in what it does not hold.
-func (n *Node) Fresh() bool { return int64(time.Since(n.base)) < n.good.Load() }
+func (n *Node) Fresh() bool {
+	now := time.Now()
+	return int64(now.Sub(n.base)) < n.good.Load() && now.UnixNano() < n.wall.Load()
+}
 
 // Page returns a part of what is revoked, and how much there is.
 func (n *Node) Page(ctx context.Context, from auth.Revocation, limit int) ([]auth.Revocation, int, error) {

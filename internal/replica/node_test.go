@@ -353,6 +353,53 @@ func TestEndedNodeAnswersAndWaitsForNothing(t *testing.T) {
 	}
 }
 
+// Attack: the attacker's token is logged out while this machine sleeps, or is
+// paused, and he comes as soon as it wakes.
+func TestCopyIsNotTrustedAfterTheMachineSlept(t *testing.T) {
+	t.Parallel()
+	n := NewNode(Settings{MaxStale: time.Hour, Logger: zap.NewNop()})
+	n.outage.start(n)
+	t.Cleanup(n.outage.stop)
+	n.Heard(time.Now())
+	if !n.Fresh() {
+		t.Fatal("control: the copy is not trusted")
+	}
+	// The monotonic clock stands still meanwhile, the other goes on: to it, what
+	// was heard was heard long ago.
+	n.wall.Add(-int64(2 * time.Hour))
+	if _, err := n.Revoked(&auth.TokenRef{ID: "x"}); !errors.Is(err, errStale) {
+		t.Error("the copy is trusted after two hours of sleep")
+	}
+	n.Heard(time.Now())
+	if !n.Fresh() {
+		t.Error("the copy is not trusted again")
+	}
+}
+
+// Attack: the server evicts a key right after it was written.
+func TestKeyThatIsGoneRightAfterItWasWrittenIsWrittenAgain(t *testing.T) {
+	t.Parallel()
+	n := NewNode(Settings{MaxStale: time.Hour, Logger: zap.NewNop()})
+	n.outage.start(n)
+	t.Cleanup(n.outage.stop)
+	for id, gone := range map[string]bool{"gone": true, "there": false} {
+		e := revoked.Entry{Kind: revoked.Token, ID: id, Until: revoked.Nanoseconds(time.Now().Add(time.Hour))}
+		n.set.Apply(e)
+		n.Begin()
+		n.pending[keyOf(e)] = &pending{entry: e, written: true, confirmed: n.cycle}
+		records := []Record{{Entry: e}}
+		if gone {
+			records = nil
+		}
+		n.ObserveID(revoked.Token, id, records)
+		n.Begin()
+		n.Heard(time.Now())
+		if _, lost := n.lost[keyOf(e)]; lost != gone || len(n.pending) != 0 {
+			t.Errorf("%s: to be written again: %t", id, lost)
+		}
+	}
+}
+
 func TestMaxStaleHasBounds(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]bool{

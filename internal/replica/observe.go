@@ -31,10 +31,14 @@ func (n *Node) Heard(at time.Time) {
 		// What was observed in the cycle of the confirmation may be older.
 		if p.written && p.confirmed < n.cycle {
 			delete(n.pending, k)
+			if p.gone {
+				n.lose(p.entry)
+			}
 		}
 	}
 	n.mu.Unlock()
 	n.good.Store(int64(at.Sub(n.base) + n.MaxStale))
+	n.wall.Store(at.Add(n.MaxStale).UnixNano())
 	n.outage.heard(n)
 }
 
@@ -64,7 +68,9 @@ known:
 				continue known
 			}
 		}
-		if e.Until > soon && n.pending[keyOf(e)] == nil {
+		if p := n.pending[keyOf(e)]; p != nil {
+			p.gone = true
+		} else if e.Until > soon {
 			n.lose(e)
 		}
 	}

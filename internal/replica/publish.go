@@ -84,11 +84,14 @@ func (n *Node) commit(ctx context.Context, session Session, changes []Change) []
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for i, c := range changes {
-		if errs[i] != nil {
-			continue
-		}
 		k := keyOf(c.Entry)
 		p := n.pending[k]
+		if errs[i] != nil {
+			if c.Op == Publish { // nobody else offers it again
+				n.lost[k] = c
+			}
+			continue
+		}
 		if c.Op != Forget {
 			delete(n.lost, k)
 			if p != nil && p.entry.Until <= c.Until && p.entry.Cutoff <= c.Cutoff {
