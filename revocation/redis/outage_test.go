@@ -165,6 +165,13 @@ func TestRestoredServerGetsWhatItLacksAndNoMore(t *testing.T) {
 	revoke(t, a, token("twice"))
 	revoke(t, a, token("back"))
 	unrevoke("back")
+	// The node may still be reading what "back" was before. Notices come in
+	// order: when it has read two that came later, one after the other, it has
+	// read that one.
+	for _, id := range []string{"first", "second"} {
+		server.CLI(t, "SET", DefaultKeyPrefix+id, "1", "EX", "1000")
+		eventually(t, "the node reads on", func() bool { return is(t, a, token(id)) })
+	}
 	server.Stop()
 	server.Start(t)
 	b := node(t, server)
@@ -224,6 +231,57 @@ func TestKeysThatVanishAreWrittenAgain(t *testing.T) {
 			}
 		}
 		eventually(t, "the nodes go on", func() bool { return !unknown(t, a, token("x")) && !unknown(t, b, token("x")) })
+	}
+}
+
+// Attack: the server loses everything, and takes nothing for a while after it.
+func TestWhatTheServerLostIsWrittenWhenItTakesItAgain(t *testing.T) {
+	t.Parallel()
+	server := own(t)
+	a := node(t, server)
+	user := auth.TokenRef{ID: "any", User: auth.UserRef{Issuer: "x", ID: "u"}}
+	revoke(t, a, token("lost"))
+	if err := a.RevokeUser(t.Context(), user.User, time.Now(), hour()); err != nil {
+		t.Fatal(err)
+	}
+	server.CLI(t, "CONFIG", "SET", "maxmemory", "1")
+	server.CLI(t, "FLUSHALL")
+	fails(t, a, token("refused")) // so the node has connected anew
+	eventually(t, "it tried to write what was lost", func() bool {
+		return strings.Contains(server.CLI(t, "INFO", "errorstats"), "OOM:count=") && !unknown(t, a, token("x"))
+	})
+	server.CLI(t, "CONFIG", "SET", "maxmemory", "0")
+	for _, key := range []string{DefaultKeyPrefix + "lost", DefaultKeyPrefix + "refused", "users@" + DefaultKeyPrefix + "u"} {
+		eventually(t, key+" is written", func() bool { return server.CLI(t, "EXISTS", key) == "1" })
+	}
+	b := node(t, server)
+	for _, revoked := range []auth.TokenRef{token("lost"), token("refused"), user} {
+		if !is(t, b, revoked) {
+			t.Error("a revoked token is valid on a new node")
+		}
+	}
+}
+
+// Attack: the key of a user is overwritten with what says nothing of him.
+func TestUserIsRevokedThoughHisKeyIsOverwritten(t *testing.T) {
+	t.Parallel()
+	server := own(t)
+	a := node(t, server)
+	user := auth.TokenRef{ID: "any", User: auth.UserRef{Issuer: "x", ID: "u"}, IssuedAt: time.Now().Add(-time.Minute)}
+	if err := a.RevokeUser(t.Context(), user.User, time.Now(), hour()); err != nil {
+		t.Fatal(err)
+	}
+	server.CLI(t, "SET", "users@"+DefaultKeyPrefix+"u", "1", "EX", "1000")
+	eventually(t, "it is written again", func() bool {
+		return strings.HasPrefix(server.CLI(t, "GET", "users@"+DefaultKeyPrefix+"u"), magic)
+	})
+	b := node(t, server)
+	if !is(t, b, user) {
+		t.Error("a revoked user is valid on a new node")
+	}
+	user.User.ID, user.User.Issuer = "u", "other"
+	if is(t, b, user) {
+		t.Error("control: another user is revoked")
 	}
 }
 

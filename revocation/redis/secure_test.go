@@ -10,11 +10,15 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -112,4 +116,68 @@ func TestUserOfAnACLNeedsNoMoreThanTheDocumentationSays(t *testing.T) {
 		t.Error(err)
 	}
 	sessionRoundTrip(t, r0)
+}
+
+// hold is a server in front of another that takes a number of connections and
+// says nothing on them, and passes on what comes later.
+func hold(tb testing.TB, target string, held int) (address string) {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var passing sync.WaitGroup
+	var mu sync.Mutex
+	var conns []net.Conn
+	pass := func(to, from net.Conn) {
+		_, _ = io.Copy(to, from)
+		_ = to.Close()
+	}
+	passing.Go(func() {
+		for n := 0; ; n++ {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			conns = append(conns, conn)
+			if n >= held {
+				if server, err := net.Dial("tcp", target); err == nil {
+					conns = append(conns, server)
+					passing.Go(func() { pass(server, conn) })
+					passing.Go(func() { pass(conn, server) })
+				}
+			}
+			mu.Unlock()
+		}
+	})
+	tb.Cleanup(func() {
+		_ = l.Close()
+		mu.Lock()
+		for _, conn := range conns {
+			_ = conn.Close()
+		}
+		mu.Unlock()
+		passing.Wait()
+	})
+	return l.Addr().String()
+}
+
+// Attack: a machine in between takes the connection and never answers the
+// handshake; the node would be without its server for ever.
+func TestHandshakeThatIsNotAnsweredIsGivenUp(t *testing.T) {
+	ca, certificate, key := authority(t, t.TempDir())
+	server := testservers.OwnRedis(t, testservers.RedisOptions{Options: []string{
+		"--tls-port", freePort(t), "--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", ca, "--tls-auth-clients", "no",
+	}})
+	port := strings.Fields(server.CLI(t, "CONFIG", "GET", "tls-port"))[1]
+	connected(t, &Redis{Addresses: []string{hold(t, "127.0.0.1:"+port, 1)}, TLS: &TLS{CA: ca}})
+
+	// A configuration that goes meanwhile takes its connection with it.
+	gone := begin(t, &Redis{Addresses: []string{silent(t)}, TLS: &TLS{CA: ca}})
+	before := runtime.NumGoroutine()
+	if err := gone.Cleanup(); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "its goroutines end", func() bool { return runtime.NumGoroutine() < before })
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"sync"
 	"time"
 
@@ -34,6 +33,11 @@ type source struct {
 	cluster bool
 	clock   clock.Clock
 	keys    keys
+
+	// next is the address to ask first where the masters are: one that did not
+	// answer is asked last the next time. Whoever connects and whoever watches
+	// take turns.
+	next int
 
 	current replica.Current[*session]
 }
@@ -87,7 +91,11 @@ func (s *source) topology(ctx context.Context, links []*link) ([]master, error) 
 // askSentinels returns the master that the first sentinel which answers names.
 func (s *source) askSentinels(ctx context.Context) ([]master, error) {
 	var failed error
-	for _, address := range s.addresses {
+	for range s.addresses {
+		if ctx.Err() != nil {
+			break // the others come the next time
+		}
+		address := s.addresses[s.next]
 		ctx, cancel := context.WithTimeout(ctx, askTimeout)
 		where, err := s.ask(ctx, address, true, func(client rueidis.Client) ([]master, error) {
 			command := client.B().Arbitrary("SENTINEL", "GET-MASTER-ADDR-BY-NAME", s.sentinel).Build()
@@ -106,33 +114,8 @@ func (s *source) askSentinels(ctx context.Context) ([]master, error) {
 		if err == nil {
 			return where, nil
 		}
+		s.next = (s.next + 1) % len(s.addresses)
 		failed = errors.Join(failed, fmt.Errorf("sentinel %s: %w", address, err))
-	}
-	return nil, failed
-}
-
-// askCluster returns the masters of the cluster.
-func (s *source) askCluster(ctx context.Context, links []*link) ([]master, error) {
-	var failed error
-	for _, l := range links {
-		ctx, cancel := context.WithTimeout(ctx, askTimeout)
-		masters, err := slots(ctx, l.client, l.address)
-		cancel()
-		if err == nil {
-			return masters, nil
-		}
-		failed = errors.Join(failed, fmt.Errorf("%s: %w", l.address, err))
-	}
-	for _, address := range s.addresses {
-		ctx, cancel := context.WithTimeout(ctx, askTimeout)
-		masters, err := s.ask(ctx, address, false, func(client rueidis.Client) ([]master, error) {
-			return slots(ctx, client, address)
-		})
-		cancel()
-		if err == nil {
-			return masters, nil
-		}
-		failed = errors.Join(failed, fmt.Errorf("%s: %w", address, err))
 	}
 	return nil, failed
 }
@@ -158,63 +141,6 @@ func (s *source) ask(ctx context.Context, address string, sentinel bool, questio
 	defer client.Close()
 	defer d.cut() // closing would wait for what is under way
 	return question(client)
-}
-
-// slots asks a server of a cluster which master has which slots.
-func slots(ctx context.Context, client rueidis.Client, asked string) ([]master, error) {
-	ranges, err := client.Do(ctx, client.B().Arbitrary("CLUSTER", "SLOTS").Build()).ToArray()
-	if err != nil {
-		return nil, err
-	}
-	host, _, _ := net.SplitHostPort(asked)
-	byAddress := make(map[string]*master)
-	total := int64(0)
-	for _, entry := range ranges {
-		fields, err := entry.ToArray()
-		if err != nil || len(fields) < 3 {
-			return nil, errBadSlots
-		}
-		first, err1 := fields[0].ToInt64()
-		last, err2 := fields[1].ToInt64()
-		server, err3 := fields[2].ToArray()
-		if errors.Join(err1, err2, err3) != nil || len(server) < 2 {
-			return nil, errBadSlots
-		}
-		name, err := server[0].ToString()
-		if err != nil || name == "" {
-			name = host // it does not know its own address: the one that was asked
-		}
-		port, err := server[1].ToInt64()
-		if err != nil {
-			return nil, errBadSlots
-		}
-		address := net.JoinHostPort(name, fmt.Sprint(port))
-		m := byAddress[address]
-		if m == nil {
-			m = &master{address: address}
-			byAddress[address] = m
-		}
-		m.slots = append(m.slots, [2]int64{first, last})
-		total += last - first + 1
-	}
-	if total < slotCount {
-		return nil, fmt.Errorf("the cluster serves %d of %d slots", total, slotCount)
-	}
-	masters := make([]master, 0, len(byAddress))
-	for _, m := range byAddress {
-		slices.SortFunc(m.slots, func(a, b [2]int64) int { return int(a[0] - b[0]) })
-		masters = append(masters, *m)
-	}
-	slices.SortFunc(masters, func(a, b master) int { return int(a.slots[0][0] - b.slots[0][0]) })
-	return masters, nil
-}
-
-var errBadSlots = errors.New("the cluster's answer to CLUSTER SLOTS is not understood")
-
-func sameMasters(a, b []master) bool {
-	return slices.EqualFunc(a, b, func(a, b master) bool {
-		return a.address == b.address && slices.Equal(a.slots, b.slots)
-	})
 }
 
 // option returns how to connect to one server.
@@ -244,20 +170,23 @@ type dialer struct {
 	tls *tls.Config
 
 	mu     sync.Mutex
-	dialed bool
+	cancel context.CancelFunc // of dialing, once that began
 	closed bool
 	conn   net.Conn
 }
 
 var errOver = errors.New("the connection has ended")
 
+// dial is called by the client with a context that never ends.
 func (d *dialer) dial(ctx context.Context, address string, nd *net.Dialer, _ *tls.Config) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	d.mu.Lock()
-	if d.dialed || d.closed {
+	if d.cancel != nil || d.closed {
 		d.mu.Unlock()
 		return nil, errOver
 	}
-	d.dialed = true
+	d.cancel = cancel
 	d.mu.Unlock()
 	network := "tcp"
 	if path, ok := cutUnix(address); ok {
@@ -289,11 +218,14 @@ func (d *dialer) dial(ctx context.Context, address string, nd *net.Dialer, _ *tl
 	return conn, nil
 }
 
-// cut ends the connection, whatever waits for it.
+// cut ends the connection, whatever waits for it, or the attempt to make it.
 func (d *dialer) cut() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
+	if d.cancel != nil {
+		d.cancel()
+	}
 	if d.conn != nil {
 		_ = d.conn.Close()
 	}

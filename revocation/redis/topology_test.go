@@ -204,3 +204,97 @@ func TestSlotsAreThoseOfRedis(t *testing.T) {
 		}
 	}
 }
+
+// silent returns the address of a server that takes connections and says nothing,
+// as a machine does that hangs.
+func silent(tb testing.TB) string {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = l.Close() })
+	return l.Addr().String()
+}
+
+func TestSentinelsThatHangAreNotAskedFirstForEver(t *testing.T) {
+	t.Parallel()
+	master := own(t)
+	sentinel := testservers.OwnRedis(t, testservers.RedisOptions{Sentinel: "sentinel monitor mymaster 127.0.0.1 " + master.Port + " 1\n"})
+	a := connected(t, &Redis{Addresses: []string{silent(t), silent(t), silent(t), sentinel.Address()}, Sentinel: "mymaster"})
+	revoke(t, a, token("a"))
+	if master.CLI(t, "EXISTS", DefaultKeyPrefix+"a") != "1" {
+		t.Error("it is not on the master")
+	}
+}
+
+// Attack: the attacker holds a token that was logged out, and comes to a node
+// that starts while the first slots move to a server that had none.
+func TestNodeThatStartsWhileSlotsMoveToANewServerKnowsAll(t *testing.T) {
+	t.Parallel()
+	servers := clusterOf(t, 3)
+	start := func() *Redis { return connected(t, &Redis{Addresses: []string{servers[0].Address()}, Cluster: true}) }
+	a := start()
+	revoke(t, a, token("moved"))
+	key := DefaultKeyPrefix + "moved"
+	var from *testservers.Server
+	for _, s := range servers {
+		if s.CLI(t, "DBSIZE") == "1" {
+			from = s
+		}
+	}
+	added := own(t, "--cluster-enabled", "yes", "--cluster-port", freePort(t))
+	if out, err := exec.Command("redis-cli", "--cluster", "add-node", added.Address(), servers[0].Address()).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	id := added.CLI(t, "CLUSTER", "MYID")
+	for _, s := range servers {
+		eventually(t, "the new server is known", func() bool {
+			return strings.Contains(s.CLI(t, "CLUSTER", "NODES"), id) && !strings.Contains(s.CLI(t, "CLUSTER", "NODES"), "handshake")
+		})
+	}
+	number := from.CLI(t, "CLUSTER", "KEYSLOT", key)
+	eventually(t, "the new server knows the others", func() bool {
+		return strings.Contains(added.CLI(t, "CLUSTER", "INFO"), "cluster_state:ok")
+	})
+	added.CLI(t, "CLUSTER", "SETSLOT", number, "IMPORTING", from.CLI(t, "CLUSTER", "MYID"))
+	from.CLI(t, "CLUSTER", "SETSLOT", number, "MIGRATING", id)
+	from.CLI(t, "MIGRATE", "127.0.0.1", added.Port, key, "0", "5000")
+	if added.CLI(t, "DBSIZE") != "1" || from.CLI(t, "DBSIZE") != "0" {
+		t.Fatal("the key has not moved")
+	}
+	b := start()
+	if !stopped(t, b, token("moved")) {
+		t.Error("a revoked token is valid on a node that starts while its key moves")
+	}
+	if !stopped(t, a, token("moved")) {
+		t.Error("a revoked token is valid while its key moves")
+	}
+	eventually(t, "control: another token is valid", func() bool { return !unknown(t, b, token("x")) && !is(t, b, token("x")) })
+	eventually(t, "it is known", func() bool { return refused(b, token("moved"), t) })
+	revoke(t, b, token("moved")) // where the key is now
+}
+
+func TestServersWithoutSlotsAreFoundInWhatTheClusterSays(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"id 127.0.0.1:7000@17000 master - 0 1 2 connected":               "127.0.0.1:7000",
+		"id 127.0.0.1:7000@17000,name master - 0 1 2 connected":          "127.0.0.1:7000",
+		"id :7000@17000 myself,master - 0 1 2 connected [5-<-other]":     "10.0.0.1:7000",
+		"id fe80::1:7000@17000 master - 0 1 2 connected":                 "[fe80::1]:7000",
+		"id 127.0.0.1:7000@17000 master - 0 1 2 connected 0-100":         "",
+		"id 127.0.0.1:7000@17000 master - 0 1 2 connected 7 [5-<-other]": "",
+		"id 127.0.0.1:7000@17000 slave other 0 1 2 connected":            "",
+		"id 127.0.0.1:7000@17000 master,fail - 0 1 2 disconnected":       "",
+		"id 127.0.0.1:7000@17000 master,fail? - 0 1 2 disconnected":      "",
+		"id 127.0.0.1:7000@17000 handshake - 0 1 2 connected":            "",
+		"id :0@0 master,noaddr - 0 1 2 disconnected":                     "",
+		"id nonsense master - 0 1 2 connected":                           "",
+		"id 127.0.0.1:7000@17000 master":                                 "",
+		"":                                                               "",
+	} {
+		if got, ok := slotless(line, "10.0.0.1:7001"); got != want || ok != (want != "") {
+			t.Errorf("%q: %q, %t", line, got, ok)
+		}
+	}
+}

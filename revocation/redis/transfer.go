@@ -178,8 +178,10 @@ func (s *session) interpret(ctx context.Context, l *link, names []string, values
 			continue
 		}
 		// Somebody else's. It counts for every issuer, for as long as the key
-		// lives. Of a user it says nothing.
-		if kind != revoked.User {
+		// lives. Of a user it says nothing: what stood there is lost.
+		if kind == revoked.User {
+			f(kind, id, nil)
+		} else {
 			foreign = append(foreign, command{link: l, key: name, args: []string{"PTTL"}})
 		}
 	}
