@@ -108,11 +108,11 @@ func (s *SQL) Provision(ctx caddy.Context) error {
 	if stale == 0 {
 		stale = replica.DefaultMaxStale
 	}
-	made := &sqlSource{target: target, clock: s.clock}
+	made := &sqlSource{target: target, clock: s.clock, tidy: tidyEvery}
 	if s.Table != "" {
 		made.foreign = newForeignTable(target.Dialect, s.Table, s.column())
 	}
-	all, err := json.Marshal([]any{dsn, s.Table, s.column(), stale})
+	all, err := json.Marshal([]any{dsn, target.Files, s.Table, s.column(), stale})
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/internal/replica"
 	"github.com/caddybolt/caddy-bolt/internal/revoked"
 	"github.com/caddybolt/caddy-bolt/internal/sqldsn"
@@ -51,6 +53,10 @@ func newForeignTable(d sqldsn.Dialect, table, column string) *foreignTable {
 		find:   "SELECT 1 FROM " + table + " WHERE " + column + " = ?",
 		insert: "INSERT INTO " + table + " (" + column + ") VALUES (?)",
 		remove: "DELETE FROM " + table + " WHERE " + column + " = ?",
+	}
+	if d == sqldsn.MySQL {
+		// Collations make two IDs one: to take one back must not take back the other.
+		f.remove += " AND CAST(CONVERT(" + column + " USING utf8mb4) AS BINARY) = CAST(? AS BINARY)"
 	}
 	if d == sqldsn.PostgreSQL {
 		f.find, f.insert, f.remove = numbered(f.find), numbered(f.insert), numbered(f.remove)
@@ -92,10 +98,12 @@ func (f *foreignTable) poll(ctx context.Context, conn *sql.Conn, n *replica.Node
 		if len(id) == 0 || len(id) > revoked.MaxName {
 			continue
 		}
-		if _, ok := f.known[string(id)]; !ok {
-			n.Foreign.Apply(foreignEntry(string(id)))
+		name := string(id)
+		// One that was taken back here may stand there again already.
+		if !n.Foreign.Revoked(&auth.TokenRef{ID: name}, anyTime) {
+			n.Foreign.Apply(foreignEntry(name))
 		}
-		seen[string(id)] = struct{}{}
+		seen[name] = struct{}{}
 	}
 	if err := rows.Err(); err != nil {
 		return err
@@ -110,6 +118,9 @@ func (f *foreignTable) poll(ctx context.Context, conn *sql.Conn, n *replica.Node
 	return nil
 }
 
+// anyTime is a time at which to ask for what lasts as long as its row.
+func anyTime() int64 { return 0 }
+
 // foreignEntry is one that lasts as long as its row.
 func foreignEntry(id string) revoked.Entry {
 	return revoked.Entry{Kind: revoked.Token, ID: id, Until: math.MaxInt64}
@@ -123,7 +134,7 @@ func (f *foreignTable) write(ctx context.Context, db *sql.DB, changes []replica.
 		switch {
 		case c.Kind != revoked.Token:
 		case c.Op == replica.Forget:
-			if _, err := db.ExecContext(ctx, f.remove, c.ID); err != nil {
+			if _, err := db.ExecContext(ctx, f.remove, f.removed(c.ID)...); err != nil {
 				return err
 			}
 		case c.Op == replica.Revoke:
@@ -136,6 +147,11 @@ func (f *foreignTable) write(ctx context.Context, db *sql.DB, changes []replica.
 		}
 	}
 	return nil
+}
+
+// removed are the parameters of remove.
+func (f *foreignTable) removed(id string) []any {
+	return slices.Repeat([]any{id}, max(strings.Count(f.remove, "?"), 1))
 }
 
 func (f *foreignTable) add(ctx context.Context, db *sql.DB, id string) error {

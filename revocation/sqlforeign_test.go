@@ -4,11 +4,13 @@
 package revocation
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/caddybolt/caddy-bolt/auth"
 	"github.com/caddybolt/caddy-bolt/internal/sqldsn"
+	"github.com/caddybolt/caddy-bolt/internal/testservers"
 )
 
 func TestTableOfAnApplicationIsFollowed(t *testing.T) {
@@ -73,6 +75,65 @@ func TestTableOfAnApplicationIsFollowed(t *testing.T) {
 				sqlNode(t, &SQL{DSN: dsn, Table: odd})
 			}
 		})
+	}
+}
+
+// Attack: the application revokes a token again right after it was taken back
+// here, before its table was read in between.
+func TestRowThatComesAgainIsSeen(t *testing.T) {
+	t.Parallel()
+	for _, m := range makers {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			server := m.shared(t)
+			dsn := server.DSN(server.NewDatabase(t))
+			db := open(t, dsn)
+			execute(t, db, "CREATE TABLE theirs (jti varchar(99))")
+			insert := func(i int) { execute(t, db, "INSERT INTO theirs (jti) VALUES ('"+strconv.Itoa(i)+"')") }
+			const count = 20
+			for i := range count {
+				insert(i)
+			}
+			a := sqlNode(t, &SQL{DSN: dsn, Table: "theirs"})
+			for i := range count {
+				eventually(t, "it is known", func() bool { return isRevoked(t, a, token(strconv.Itoa(i))) })
+				if err := a.Unrevoke(t.Context(), auth.TokenRef{ID: strconv.Itoa(i)}); err != nil {
+					t.Fatal(err)
+				}
+				insert(i)
+			}
+			for i := range count {
+				eventually(t, "it is revoked again", func() bool { return isRevoked(t, a, token(strconv.Itoa(i))) })
+			}
+		})
+	}
+}
+
+// Attack: the attacker holds "ABC", which the application revoked, and gets
+// "abc" taken back, which the collation of its table takes for the same.
+func TestTakingBackOneIDTakesBackNoOther(t *testing.T) {
+	t.Parallel()
+	server := testservers.MariaDB(t)
+	dsn := server.DSN(server.NewDatabase(t))
+	db := open(t, dsn)
+	for _, charset := range []string{"utf8mb4", "latin1", "ucs2"} {
+		execute(t, db, "CREATE TABLE ids_"+charset+" (jti varchar(99)) CHARACTER SET "+charset)
+		execute(t, db, "INSERT INTO ids_"+charset+" (jti) VALUES ('ABC'), ('abc'), ('abc '), ('äbc')")
+		a := sqlNode(t, &SQL{DSN: dsn, Table: "ids_" + charset})
+		if err := a.Unrevoke(t.Context(), auth.TokenRef{ID: "abc"}); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "it is taken back", func() bool { return !isRevoked(t, a, token("abc")) })
+		b := sqlNode(t, &SQL{DSN: dsn, Table: "ids_" + charset})
+		for _, id := range []string{"ABC", "abc ", "äbc"} {
+			if !isRevoked(t, b, token(id)) {
+				t.Errorf("%s: %q is taken back with \"abc\"", charset, id)
+			}
+		}
+		if isRevoked(t, b, token("abc")) {
+			t.Errorf("%s: control: it is not taken back", charset)
+		}
+		cleanup(t, b)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
@@ -26,9 +27,6 @@ const maxConnections = 6
 // fewer.
 const pollLimit = 5000
 
-// expireEvery is how often rows that ended are removed.
-const expireEvery = 5 * time.Minute
-
 var errReset = errors.New("the table of revocations is not the one that was read")
 
 // sqlSource is a database.
@@ -36,6 +34,7 @@ type sqlSource struct {
 	target  *sqldsn.Target
 	clock   clock.Clock
 	foreign *foreignTable
+	tidy    time.Duration // how often rows that ended are removed
 	current replica.Current[*sqlSession]
 }
 
@@ -144,19 +143,17 @@ func (s *sqlSession) Load(ctx context.Context, add func(replica.Record)) error {
 // Follow implements replica.Session.
 func (s *sqlSession) Follow(ctx context.Context, n *replica.Node) error {
 	ctx, cancel := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	defer beside.Wait()
 	defer cancel()
 	notified, lost := make(chan struct{}, 1), make(chan error, 1)
 	if s.listener != nil {
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			lost <- s.listenTo(ctx, notified)
-		}()
-		defer func() { cancel(); <-done }()
+		beside.Go(func() { lost <- s.listenTo(ctx, notified) })
 	}
+	beside.Go(func() { s.keepTidy(ctx) })
 	heartbeat := time.NewTicker(replica.Heartbeat)
 	defer heartbeat.Stop()
-	for expired := time.Now(); ; {
+	for {
 		n.Begin()
 		at := time.Now()
 		for more := true; more; {
@@ -171,10 +168,6 @@ func (s *sqlSession) Follow(ctx context.Context, n *replica.Node) error {
 			}
 		}
 		n.Heard(at)
-		if time.Since(expired) > expireEvery {
-			expired = time.Now()
-			s.expire(ctx)
-		}
 		select {
 		case <-heartbeat.C:
 		case <-notified:
@@ -242,15 +235,6 @@ func (s *sqlSession) listenTo(ctx context.Context, notified chan<- struct{}) err
 	})
 }
 
-// expire removes rows that ended. That it fails is no harm: they revoke nothing.
-func (s *sqlSession) expire(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, replica.Timeout)
-	defer cancel()
-	for _, remove := range s.remove {
-		_, _ = s.db.ExecContext(ctx, remove, s.now())
-	}
-}
-
 // Write implements replica.Session.
 func (s *sqlSession) Write(ctx context.Context, changes []replica.Change) []error {
 	err := s.commit(ctx, changes)
@@ -270,7 +254,7 @@ func (s *sqlSession) Write(ctx context.Context, changes []replica.Change) []erro
 // commit writes changes in one transaction. All transactions wait for the
 // counter, so that versions become visible in their order.
 func (s *sqlSession) commit(ctx context.Context, changes []replica.Change) error {
-	tx, err := s.db.BeginTx(ctx, nil)
+	tx, err := s.db.BeginTx(ctx, s.isolation)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/caddybolt/caddy-bolt/internal/replica"
@@ -17,6 +18,8 @@ import (
 
 // ownPrefix begins the names of the tables.
 const ownPrefix = "caddy_auth_"
+
+var ownTables = []string{"caddy_auth_revocations", "caddy_auth_sessions"}
 
 // counterKind is that of the row which counts the changes.
 const counterKind revoked.Kind = 'v'
@@ -48,6 +51,7 @@ type statements struct {
 	remove        []string
 	listen        string
 	notify        string
+	isolation     *sql.TxOptions
 
 	createSession, readSession, rotateSession, endSession string
 }
@@ -72,10 +76,6 @@ var common = statements{
 	changes: "SELECT " + recordColumns + " FROM caddy_auth_revocations WHERE digest = ? UNION ALL " +
 		"(SELECT " + recordColumns + " FROM caddy_auth_revocations WHERE version > ? AND digest <> ? ORDER BY version LIMIT ?)",
 	readTombstone: "SELECT tombstone FROM caddy_auth_revocations WHERE digest = ?",
-	remove: []string{
-		"DELETE FROM caddy_auth_revocations WHERE until <= ?",
-		"DELETE FROM caddy_auth_sessions WHERE until <= ?",
-	},
 	readSession:   "SELECT session FROM caddy_auth_sessions WHERE digest = ? AND until > ?",
 	rotateSession: "UPDATE caddy_auth_sessions SET session = ?, current = ?, until = ?, rotations = rotations + 1 WHERE digest = ? AND current = ? AND until > ?",
 	endSession:    "DELETE FROM caddy_auth_sessions WHERE digest = ?",
@@ -102,13 +102,21 @@ func postgresStatements() *statements {
 		"SET current = excluded.current, until = excluded.until, session = excluded.session WHERE caddy_auth_sessions.until <= ?"
 	s.listen = "LISTEN caddy_auth_revocations"
 	s.notify = "NOTIFY caddy_auth_revocations"
+	// A stricter level that somebody made the default refuses whoever waited for
+	// the counter. MySQL's lets him read what is there when his turn has come.
+	s.isolation = &sql.TxOptions{Isolation: sql.LevelReadCommitted}
 	for _, text := range []*string{
 		&s.readVersion, &s.count, &s.load, &s.changes, &s.readTombstone, &s.revoke, &s.forget,
 		&s.createSession, &s.readSession, &s.rotateSession, &s.endSession,
 	} {
 		*text = numbered(*text)
 	}
-	s.remove = []string{numbered(s.remove[0]), numbered(s.remove[1])}
+	for _, table := range ownTables {
+		// The end is asked for twice: a row that somebody extends meanwhile is
+		// looked at again, the list is not.
+		s.remove = append(s.remove, "DELETE FROM "+table+" WHERE until <= $1 AND digest IN (SELECT digest FROM "+table+
+			" WHERE until <= $1 LIMIT "+strconv.Itoa(removedAtOnce)+")")
+	}
 	return &s
 }
 
@@ -127,6 +135,9 @@ func mysqlStatements() *statements {
 		"until = IF(tombstone <> '', VALUES(until), GREATEST(until, VALUES(until))), version = VALUES(version), tombstone = ''"
 	s.forget = insertEntry + "ON DUPLICATE KEY UPDATE until = GREATEST(until, VALUES(until)), version = VALUES(version), tombstone = VALUES(tombstone)"
 	s.createSession = "INSERT INTO caddy_auth_sessions (digest, current, until, session) VALUES (?, ?, ?, ?)"
+	for _, table := range ownTables {
+		s.remove = append(s.remove, "DELETE FROM "+table+" WHERE until <= ? LIMIT "+strconv.Itoa(removedAtOnce))
+	}
 	return &s
 }
 

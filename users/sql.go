@@ -141,7 +141,7 @@ func (s *SQL) Provision(ctx caddy.Context) error {
 	if s.served, err = newServed(ctx, s.Issuers, s.NoIssuer); err != nil {
 		return err
 	}
-	s.key = s.poolKey(dsn)
+	s.key = s.poolKey(dsn, target.Files)
 	pooled, _, err := databases.LoadOrNew(s.key, func() (caddy.Destructor, error) {
 		return newDatabase(target, statements, s.timeout(), s.connections()), nil
 	})

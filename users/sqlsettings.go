@@ -81,7 +81,7 @@ func (s *SQL) connections() int {
 }
 
 // poolKey is a digest: the pool is no place for a password.
-func (s *SQL) poolKey(dsn string) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %s %d", dsn, s.Schema, s.VerifyQuery, s.LoadQuery, s.timeout(), s.connections()))
+func (s *SQL) poolKey(dsn string, files [sha256.Size]byte) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %x %q %q %q %s %d", dsn, files, s.Schema, s.VerifyQuery, s.LoadQuery, s.timeout(), s.connections()))
 	return hex.EncodeToString(sum[:])
 }

@@ -6,6 +6,7 @@
 package sqldsn
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"database/sql/driver"
@@ -138,6 +139,10 @@ func ShowsPassword(dsn string) bool {
 type Target struct {
 	Dialect   Dialect
 	Connector driver.Connector
+
+	// Files is a digest of the files that the DSN names. Connections are made
+	// with what was in them.
+	Files [sha256.Size]byte
 }
 
 // New reads a DSN whose placeholders were replaced. No server is asked.
@@ -146,11 +151,12 @@ func New(dsn string, timeout time.Duration) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkFiles(parameters); err != nil {
+	files, err := readFiles(parameters)
+	if err != nil {
 		return nil, err
 	}
 	u.RawQuery = parameters.Encode()
-	t := &Target{Dialect: d}
+	t := &Target{Dialect: d, Files: files}
 	if d == PostgreSQL {
 		t.Connector, err = postgresConnector(u, timeout)
 	} else {
@@ -229,18 +235,23 @@ func checkMode(u *url.URL, d Dialect, parameters url.Values) error {
 // tlsFiles are the parameters that name files for TLS.
 var tlsFiles = []string{"sslrootcert", "sslcert", "sslkey"}
 
-// checkFiles says which file of TLS cannot be read.
-func checkFiles(parameters url.Values) error {
-	for _, name := range tlsFiles {
+// readFiles says which file of TLS cannot be read, or returns a digest of all.
+// Of PostgreSQL's file of passwords it is no error that it is not there.
+func readFiles(parameters url.Values) (digest [sha256.Size]byte, err error) {
+	all := sha256.New()
+	for _, name := range append(slices.Clone(tlsFiles), "passfile") {
 		path := parameters.Get(name)
 		if path == "" || path == "system" {
 			continue
 		}
-		if _, err := watched.Read(path, 1<<20); err != nil {
-			return fmt.Errorf("dsn: %s: %w", name, watched.Cause(err))
+		content, err := watched.Read(path, 1<<20)
+		if err != nil && name != "passfile" {
+			return digest, fmt.Errorf("dsn: %s: %w", name, watched.Cause(err))
 		}
+		sum := sha256.Sum256(content)
+		_, _ = fmt.Fprintf(all, "%s %x\n", name, sum)
 	}
-	return nil
+	return [sha256.Size]byte(all.Sum(nil)), nil
 }
 
 // staysHere reports whether the connection does not leave the machine.

@@ -110,3 +110,25 @@ func TestConnectionThatLeavesTheMachineIsVerified(t *testing.T) {
 		}
 	}
 }
+
+// A configuration that is loaded after a certificate was renewed, or an
+// authority fell, must not go on with what was in the files.
+func TestFilesAreAPartOfWhatConnectionsAreMadeFrom(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "pass")
+	digest := func(content string) [32]byte {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		target, err := New("postgres://app@localhost/db?sslmode=disable&passfile="+url.QueryEscape(path), time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return target.Files
+	}
+	one, other := digest("one"), digest("other")
+	if one == other || one != digest("one") {
+		t.Error("what is in a file makes no difference, or makes one each time")
+	}
+}
