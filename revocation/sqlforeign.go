@@ -8,7 +8,6 @@ import (
 	"database/sql"
 	"errors"
 	"math"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +30,7 @@ const foreignShare = 10
 type foreignTable struct {
 	name                       string // as it is quoted
 	read, find, insert, remove string
+	exactly                    bool // remove compares twice
 
 	known   map[string]struct{} // what was there
 	next    time.Time           // when to read it again
@@ -56,6 +56,7 @@ func newForeignTable(d sqldsn.Dialect, table, column string) *foreignTable {
 	}
 	if d == sqldsn.MySQL {
 		// Collations make two IDs one: to take one back must not take back the other.
+		f.exactly = true
 		f.remove += " AND CAST(CONVERT(" + column + " USING utf8mb4) AS BINARY) = CAST(? AS BINARY)"
 	}
 	if d == sqldsn.PostgreSQL {
@@ -151,7 +152,10 @@ func (f *foreignTable) write(ctx context.Context, db *sql.DB, changes []replica.
 
 // removed are the parameters of remove.
 func (f *foreignTable) removed(id string) []any {
-	return slices.Repeat([]any{id}, max(strings.Count(f.remove, "?"), 1))
+	if f.exactly {
+		return []any{id, id}
+	}
+	return []any{id}
 }
 
 func (f *foreignTable) add(ctx context.Context, db *sql.DB, id string) error {

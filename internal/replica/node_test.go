@@ -6,6 +6,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"maps"
 	"strconv"
 	"sync"
 	"testing"
@@ -61,11 +62,13 @@ type connection struct {
 	*server
 	over    chan struct{}
 	changed chan struct{}
+	seen    map[key]Record // what was loaded or reported
 }
 
 func (c *connection) Load(_ context.Context, add func(Record)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.seen = maps.Clone(c.records)
 	for _, r := range c.records {
 		add(r)
 	}
@@ -78,9 +81,12 @@ func (c *connection) Follow(ctx context.Context, n *Node) error {
 		at := time.Now()
 		c.mu.Lock()
 		list := make([]Record, 0, len(c.records))
-		for _, r := range c.records {
-			list = append(list, r)
+		for k, r := range c.records {
+			if c.seen[k] != r {
+				list = append(list, r)
+			}
 		}
+		c.seen = maps.Clone(c.records)
 		c.mu.Unlock()
 		for _, r := range list {
 			n.Observe(r)
