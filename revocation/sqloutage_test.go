@@ -60,9 +60,7 @@ func TestRevokedTokenStaysRefusedHoweverTheDatabaseFails(t *testing.T) {
 					}
 				}
 				f.mend()
-				mended := time.Now()
-				eventually(t, "the node uses the database again", func() bool { return !unknown(t, a, token("never seen")) })
-				t.Logf("%s: used again after %s", what, time.Since(mended))
+				used(t, a, what, time.Now())
 				b := sqlNode(t, &SQL{DSN: dsn})
 				for _, id := range []auth.TokenRef{before, during, {ID: "z", SessionID: "session " + what}, {ID: "z", User: user}} {
 					eventually(t, what+": another node refuses what the first one knows", func() bool { return isRevoked(t, b, id) })

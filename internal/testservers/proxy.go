@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Proxy stands between an application and a server, and fails as networks and
@@ -21,6 +22,7 @@ type Proxy struct {
 	frozen   bool
 	down     bool
 	ended    bool
+	delay    time.Duration
 	conns    map[net.Conn]struct{}
 	accepted int
 	wg       sync.WaitGroup
@@ -84,7 +86,9 @@ func (p *Proxy) copy(to, from net.Conn) {
 		for p.frozen && !p.ended {
 			p.thaw.Wait()
 		}
+		delay := p.delay
 		p.mu.Unlock()
+		time.Sleep(delay)
 		if n > 0 {
 			if _, err := to.Write(buf[:n]); err != nil {
 				return
@@ -94,6 +98,14 @@ func (p *Proxy) copy(to, from net.Conn) {
 			return
 		}
 	}
+}
+
+// Slow holds whatever comes, in both directions, for so long; none lets it pass
+// at once again.
+func (p *Proxy) Slow(delay time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delay = delay
 }
 
 // Freeze lets connections stand and passes nothing on, as a machine does that
