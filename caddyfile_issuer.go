@@ -5,7 +5,9 @@ package caddybolt
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -53,26 +55,50 @@ func runsBeforeAuth(h httpcaddyfile.Helper) bool {
 	return !ok || slices.Index(order, "auth_token") < slices.Index(order, "auth")
 }
 
-// checkFor refuses the name of a jwt that the global block does not have, while
-// there is a line to name.
+// checkFor refuses the name of a jwt that the global block does not have, and a
+// jwt that cannot sign, while there is a line to name.
 func checkFor(h httpcaddyfile.Helper, name string) error {
 	p, err := newBlockParser(h)
-	if err != nil || name == "" {
+	if err != nil {
 		return err
 	}
 	raws := p.global.AuthenticatorsRaw
-	for _, policy := range p.global.Policies {
-		raws = slices.Concat(raws, policy.AuthenticatorsRaw)
+	for _, policy := range slices.Sorted(maps.Keys(p.global.Policies)) {
+		raws = slices.Concat(raws, p.global.Policies[policy].AuthenticatorsRaw)
 	}
 	for _, module := range moduleNames(raws, "authenticator") {
 		if !slices.Contains([]string{"jwt", "api_key", "basic", "provider"}, module) {
-			return nil // another's may be named in another way: its provisioning says
+			return nil // another's may sign, and be named in another way: its provisioning says
 		}
 	}
-	if slices.Contains(moduleNames(raws, "name"), name) {
+	for _, raw := range raws {
+		jwt := []json.RawMessage{raw}
+		if !slices.Contains(moduleNames(jwt, "authenticator"), "jwt") || name != "" && !slices.Contains(moduleNames(jwt, "name"), name) {
+			continue
+		}
+		if verifiesOnly(raw) {
+			return errVerifiesOnly
+		}
 		return nil
 	}
+	if name == "" {
+		return nil // its provisioning says which block is missing
+	}
 	return fmt.Errorf("for %q: the global auth block has no jwt of that name", name)
+}
+
+var errVerifiesOnly = errors.New("tokens are issued as a jwt of the global auth block accepts them, and this one has public keys alone: signing needs secret, private_key or generated_key")
+
+// verifiesOnly reports whether a jwt names keys and none of them signs. One that
+// names none has the global secret.
+func verifiesOnly(raw json.RawMessage) bool {
+	var options map[string]json.RawMessage
+	if json.Unmarshal(raw, &options) != nil {
+		return false
+	}
+	has := func(name string) bool { return options[name] != nil }
+	return !slices.ContainsFunc([]string{"secret", "private_key", "generated_key"}, has) &&
+		slices.ContainsFunc([]string{"public_keys", "jwks_file", "jwks_url", "oidc"}, has)
 }
 
 // checkSessions refuses refresh tokens with a store that keeps no sessions, while
