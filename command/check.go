@@ -4,7 +4,6 @@
 package command
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -102,13 +101,9 @@ func (f *checkFlags) blocks(cmd *cobra.Command) ([]block, error) {
 		}
 		config["jwks_file"] = path
 	}
-	raw, err := json.Marshal(config)
+	mod, err := loadJWT(ctx, config)
 	if err != nil {
 		return nil, err
-	}
-	mod, err := ctx.LoadModuleByID(jwtModule, raw)
-	if err != nil {
-		return nil, plainError(err)
 	}
 	authenticator, ok := mod.(auth.Authenticator)
 	if !ok {

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -30,21 +29,9 @@ type jws struct {
 
 // readToken reads a token from a file, or from standard input.
 func readToken(path string, stdin io.Reader) (*jws, error) {
-	in := stdin
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		in = f
-	}
-	data, err := io.ReadAll(io.LimitReader(in, maxToken+1))
+	data, err := readBounded(path, stdin, "token", maxToken)
 	if err != nil {
 		return nil, err
-	}
-	if len(data) > maxToken {
-		return nil, fmt.Errorf("the token is larger than %d bytes", maxToken)
 	}
 	text := strings.TrimSpace(string(data))
 	if text == "" {

@@ -63,13 +63,9 @@ func (f *keyFlags) signer(ctx caddy.Context, stdin io.Reader) (auth.Signer, erro
 		}
 		config["private_key"] = path
 	}
-	raw, err := json.Marshal(config)
+	mod, err := loadJWT(ctx, config)
 	if err != nil {
 		return nil, err
-	}
-	mod, err := ctx.LoadModuleByID(jwtModule, raw)
-	if err != nil {
-		return nil, plainError(err)
 	}
 	signer, ok := mod.(auth.Signer)
 	if !ok {
@@ -78,8 +74,34 @@ func (f *keyFlags) signer(ctx caddy.Context, stdin io.Reader) (auth.Signer, erro
 	return signer, signer.CanSign()
 }
 
+// loadJWT loads the module as a configuration does.
+func loadJWT(ctx caddy.Context, config map[string]any) (any, error) {
+	raw, err := json.Marshal(config)
+	if err != nil {
+		return nil, err
+	}
+	mod, err := ctx.LoadModuleByID(jwtModule, raw)
+	if err != nil {
+		return nil, plainError(err)
+	}
+	return mod, nil
+}
+
 // readSecret reads the secret as {file.*} does.
 func readSecret(path string, stdin io.Reader) ([]byte, error) {
+	data, err := readBounded(path, stdin, "secret", maxSecretFile)
+	if err != nil {
+		return nil, err
+	}
+	secret := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	if strings.TrimSpace(secret) == "" {
+		return nil, errors.New("the secret is empty")
+	}
+	return []byte(secret), nil
+}
+
+// readBounded reads a file, or standard input for "-", of at most so many bytes.
+func readBounded(path string, stdin io.Reader, what string, most int64) ([]byte, error) {
 	in := stdin
 	if path != "-" {
 		f, err := os.Open(path)
@@ -89,18 +111,14 @@ func readSecret(path string, stdin io.Reader) ([]byte, error) {
 		defer f.Close()
 		in = f
 	}
-	data, err := io.ReadAll(io.LimitReader(in, maxSecretFile+1))
+	data, err := io.ReadAll(io.LimitReader(in, most+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(data) > maxSecretFile {
-		return nil, fmt.Errorf("the secret is larger than %d bytes", maxSecretFile)
+	if int64(len(data)) > most {
+		return nil, fmt.Errorf("the %s is larger than %d bytes", what, most)
 	}
-	secret := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
-	if strings.TrimSpace(secret) == "" {
-		return nil, errors.New("the secret is empty")
-	}
-	return []byte(secret), nil
+	return data, nil
 }
 
 // keyPath says where the private key is, in a way that is neither a placeholder
