@@ -203,7 +203,10 @@ func (f *far) fetched(tb testing.TB) {
 func (f *far) giveUpAfter(tb testing.TB, d time.Duration) {
 	tb.Helper()
 	f.idle(tb)
-	f.remote.remote.client.Timeout = d
+	r := f.remote.remote
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.timeout = d
 }
 
 // due lets time pass until a regular fetch is made, and waits for its end.
@@ -524,8 +527,11 @@ func TestUnknownKidsCauseOneFetch(t *testing.T) {
 	if s.fetches.Load() != 2 {
 		t.Errorf("%d fetches in the cool-down", s.fetches.Load())
 	}
-	if n := len(r.missing); n > maxMissing {
-		t.Errorf("%d remembered", n)
+	r.mu.Lock()
+	remembered := len(r.missing)
+	r.mu.Unlock()
+	if remembered > maxMissing {
+		t.Errorf("%d remembered", remembered)
 	}
 	if f.logs.Len() != 0 {
 		t.Errorf("log %v", f.logs.All())

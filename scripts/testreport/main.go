@@ -47,6 +47,7 @@ type report struct {
 	skipped        []string
 	later          map[string]bool // skipped because of the race detector
 	failedIn       map[string]bool // packages
+	racing         map[string]bool // packages in which a race is being reported
 }
 
 func main() {
@@ -70,7 +71,7 @@ func main() {
 }
 
 func newReport(out io.Writer) *report {
-	return &report{out: out, output: map[string][]string{}, failedIn: map[string]bool{}}
+	return &report{out: out, output: map[string][]string{}, failedIn: map[string]bool{}, racing: map[string]bool{}}
 }
 
 func (r *report) read(in io.Reader) error {
@@ -99,6 +100,7 @@ func (r *report) add(e event) {
 	switch e.Action {
 	case "output":
 		r.output[name] = append(r.output[name], e.Output)
+		r.race(e)
 		return
 	case "build-output":
 		fmt.Fprint(r.out, e.Output)
@@ -113,6 +115,20 @@ func (r *report) add(e event) {
 		r.endTest(e, name)
 	}
 	delete(r.output, name)
+}
+
+// race prints what the race detector reports. It may stand among the output of
+// any test, be it one that passes, or of none.
+func (r *report) race(e event) {
+	if strings.Contains(e.Output, "WARNING: DATA RACE") {
+		r.racing[e.Package] = true
+	}
+	if r.racing[e.Package] {
+		fmt.Fprint(r.out, e.Output)
+	}
+	if strings.HasPrefix(e.Output, "==================") {
+		delete(r.racing, e.Package)
+	}
 }
 
 func (r *report) endTest(e event, name string) {

@@ -36,6 +36,17 @@ const (
 `
 )
 
+// racing is a race in a test that passes; another test is told of it.
+const racing = `{"Action":"output","Package":"p","Test":"TestG","Output":"chatter\n"}
+{"Action":"output","Package":"p","Test":"TestG","Output":"==================\n"}
+{"Action":"output","Package":"p","Test":"TestG","Output":"WARNING: DATA RACE\n"}
+{"Action":"output","Package":"p","Test":"TestG","Output":"Write at 0x1\n"}
+{"Action":"output","Package":"p","Test":"TestG","Output":"==================\n"}
+{"Action":"output","Package":"p","Test":"TestG","Output":"chatter\n"}
+{"Action":"pass","Package":"p","Test":"TestG"}
+{"Action":"fail","Package":"p"}
+`
+
 func TestReport(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -54,6 +65,7 @@ func TestReport(t *testing.T) {
 		{"a word of the go command", passing + "go: cannot find main module\n", false, true, []string{"go: cannot find"}},
 		{"nothing", "", false, false, []string{"0 passed, 0 failed", "no test ran"}},
 		{"nothing but skips", skipping, false, false, []string{"no test ran"}},
+		{"a race in a test that passes", racing, false, false, []string{"WARNING: DATA RACE\nWrite at 0x1\n==================\n", "1 passed, 1 failed"}},
 		{"no line feed at the end", strings.TrimSuffix(passing, "\n"), true, true, []string{"1 passed"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
