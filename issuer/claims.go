@@ -40,6 +40,13 @@ const tokenIDSize = 16
 func identify() string {
 	var id [tokenIDSize]byte
 	_, _ = rand.Read(id[:]) // never fails: it ends the process instead
+	return idText(id)
+}
+
+// idText returns an ID as text that begins with a letter: one that began with a
+// hyphen would be an option of commands, such as "caddy auth revoke <jti>".
+func idText(id [tokenIDSize]byte) string {
+	id[0] &= 0x7f // of the alphabet's first half
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 

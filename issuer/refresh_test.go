@@ -323,3 +323,16 @@ func TestRefreshRequestsThatAreMalformedAreErrorsOfRFC6749(t *testing.T) {
 		t.Errorf("%q", w.Body)
 	}
 }
+
+// IDs are given to commands: none is taken for an option.
+func TestIDsBeginWithALetter(t *testing.T) {
+	t.Parallel()
+	for range 1000 {
+		token := newRefreshToken()
+		for _, id := range []string{identify(), token.sessionID(), token.tokenID(token.secret)} {
+			if len(id) != 22 || !strings.ContainsAny(id[:1], "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef") {
+				t.Fatalf("%q", id)
+			}
+		}
+	}
+}

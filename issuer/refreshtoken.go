@@ -41,6 +41,7 @@ var refreshTokenText = strictText.EncodedLen(refreshTokenSize)
 func newRefreshToken() *refreshToken {
 	var t refreshToken
 	_, _ = rand.Read(t.session[:]) // never fails: it ends the process instead
+	t.session[0] &= 0x7f           // as idText
 	_, _ = rand.Read(t.family[:])
 	_, _ = rand.Read(t.secret[:])
 	return &t
@@ -102,7 +103,7 @@ func (t *refreshToken) successor(nonce [secretSize]byte) *refreshToken {
 // tokenID returns the "jti" of the access token that comes with the successor.
 func (t *refreshToken) tokenID(nonce [secretSize]byte) string {
 	id := t.derive("access token", nonce)
-	return strictText.EncodeToString(id[:tokenIDSize])
+	return idText([tokenIDSize]byte(id[:tokenIDSize]))
 }
 
 func (t *refreshToken) derive(what string, nonce [secretSize]byte) (out [secretSize]byte) {
