@@ -35,7 +35,7 @@ func (s remoteSettings) place() remoteSettings {
 
 // with returns times with which both are served: keys are fetched as often as
 // the one asks for who asks for more, and kept as long as the one needs them who
-// needs them longer. Nobody sees keys that are too old for them; see tell.
+// needs them longer. Nobody sees keys that are too old for them; see publish.
 func (t remoteTimes) with(other remoteTimes) remoteTimes {
 	return remoteTimes{
 		refreshLeast: min(t.refreshLeast, other.refreshLeast),
