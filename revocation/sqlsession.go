@@ -116,7 +116,7 @@ func (s *sqlSession) Close() {
 
 // Load implements replica.Session. Changes from now on have a higher version
 // than the one that was read when the session was opened.
-func (s *sqlSession) Load(ctx context.Context, add func(replica.Record)) error {
+func (s *sqlSession) Load(ctx context.Context, to *replica.Loading) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// The first row may take long, with many; from then on they come steadily.
@@ -135,7 +135,7 @@ func (s *sqlSession) Load(ctx context.Context, add func(replica.Record)) error {
 		if err != nil {
 			return err
 		}
-		add(r)
+		to.Add(r)
 	}
 	return rows.Err()
 }

@@ -50,7 +50,7 @@ func (n *Node) serve(ctx context.Context) (served bool, err error) {
 		return false, err
 	}
 	defer session.Close()
-	lacks, err := n.load(func(add func(Record)) error { return session.Load(ctx, add) })
+	lacks, err := n.load(ctx, session)
 	if err != nil {
 		return false, err
 	}

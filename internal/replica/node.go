@@ -103,6 +103,7 @@ type Node struct {
 	refusing bool // the server did not take the last write
 
 	outage outage
+	loaded atomic.Bool // once
 }
 
 // pending is a revocation that somebody asked for and that the server may not
@@ -191,6 +192,10 @@ func (n *Node) Fresh() bool {
 	now := time.Now()
 	return int64(now.Sub(n.base)) < n.good.Load() && now.UnixNano() < n.wall.Load()
 }
+
+// undecided reports whether on_error says what becomes of a token: it does in
+// an outage. A node that has only just started soon knows better.
+func (n *Node) undecided() bool { return n.loaded.Load() || n.outage.is() }
 
 // Page returns a part of what is revoked, and how much there is.
 func (n *Node) Page(ctx context.Context, from auth.Revocation, limit int) ([]auth.Revocation, int, error) {

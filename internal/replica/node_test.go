@@ -65,12 +65,12 @@ type connection struct {
 	seen    map[key]Record // what was loaded or reported
 }
 
-func (c *connection) Load(_ context.Context, add func(Record)) error {
+func (c *connection) Load(_ context.Context, to *Loading) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.seen = maps.Clone(c.records)
 	for _, r := range c.records {
-		add(r)
+		to.Add(r)
 	}
 	return nil
 }
@@ -299,6 +299,141 @@ func TestTombstonesCountOnce(t *testing.T) {
 	if !is(t, a, "a") || !is(t, b, "a") {
 		t.Error("a tombstone from before the second revocation makes the token valid")
 	}
+}
+
+// Attack: another issuer's entry of the same ID changes just after the server
+// went back to a tombstone from before the second revocation: the key is read
+// before this node wrote what it knows.
+func TestTombstoneThatWasSeenTakesNothingBack(t *testing.T) {
+	t.Parallel()
+	n := NewNode(Settings{MaxStale: time.Hour, Logger: zap.NewNop()})
+	e := revoked.Entry{Kind: revoked.Token, ID: "a", Issuer: "x", Until: revoked.Nanoseconds(time.Now().Add(time.Hour))}
+	token := &auth.TokenRef{ID: "a", User: auth.UserRef{Issuer: "x"}}
+	old := Record{Entry: e, Tombstone: "old"}
+	n.Observe(Record{Entry: e})
+	n.Observe(old)
+	if is, _ := n.Revoked(token); is {
+		t.Fatal("control: a tombstone takes nothing back")
+	}
+	n.Observe(Record{Entry: e})
+	n.Observe(old)
+	if is, _ := n.Revoked(token); !is {
+		t.Error("the token is valid again")
+	}
+	if c := n.lost[keyOf(e)]; c.Op != Publish || c.Tombstone != "old" || c.Until != e.Until {
+		t.Errorf("what is written again: %+v", c)
+	}
+	n.Observe(Record{Entry: e, Tombstone: "new"})
+	if is, _ := n.Revoked(token); is || len(n.lost) != 0 {
+		t.Error("control: a new tombstone takes nothing back")
+	}
+}
+
+// A session may come upon a key twice while it loads.
+func TestLoadingEndsWithWhatWasReadLast(t *testing.T) {
+	t.Parallel()
+	e := revoked.Entry{Kind: revoked.Token, ID: "a", Issuer: "x", Until: revoked.Nanoseconds(time.Now().Add(time.Hour))}
+	live, taken := Record{Entry: e}, Record{Entry: e, Tombstone: "t"}
+	for name, c := range map[string]struct {
+		records []Record
+		want    bool
+	}{
+		"revoked again": {[]Record{taken, live}, true},
+		"taken back":    {[]Record{live, taken}, false},
+	} {
+		n := NewNode(Settings{MaxStale: time.Hour, Logger: zap.NewNop()})
+		if _, err := n.load(t.Context(), &scripted{load: func(to *Loading) {
+			for _, r := range c.records {
+				to.Add(r)
+			}
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := n.Revoked(&auth.TokenRef{ID: "a", User: auth.UserRef{Issuer: "x"}}); got != c.want {
+			t.Errorf("%s: revoked is %t", name, got)
+		}
+	}
+}
+
+// scripted is a session that loads what a test says, and then lasts.
+type scripted struct {
+	Session
+	load func(to *Loading)
+}
+
+func (s *scripted) Load(_ context.Context, to *Loading) error {
+	s.load(to)
+	return nil
+}
+
+func (s *scripted) Follow(ctx context.Context, n *Node) error {
+	n.Begin()
+	n.Heard(time.Now())
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (*scripted) Close() {}
+
+func (s *scripted) Connect(context.Context) (Session, error) { return s, nil }
+
+// Attack: with "on_error allow", a token that was revoked is used while Caddy
+// starts, before it knows what is revoked. A copy that is being filled is no
+// outage, however long that takes.
+func TestAllowDoesNotPassWhatIsNotLoadedYet(t *testing.T) {
+	t.Parallel()
+	e := revoked.Entry{Kind: revoked.Token, ID: "late", Until: revoked.Nanoseconds(time.Now().Add(time.Hour))}
+	const stale = time.Second
+	end := make(chan struct{})
+	slow := &scripted{load: func(to *Loading) {
+		for { // steadily, and for longer than max_stale
+			select {
+			case <-end:
+				to.Add(Record{Entry: e})
+				return
+			default:
+				to.Add(Record{Entry: revoked.Entry{Kind: revoked.Token, ID: "early", Until: e.Until}})
+			}
+		}
+	}}
+	acquire := func(s Source) *Handle {
+		h, err := Acquire(caddy.NewUsagePool(), "key", true, func() (*Node, error) {
+			return NewNode(Settings{Store: "fake", MaxStale: stale, Source: s, Logger: zap.NewNop()}), nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = h.Release() })
+		return h
+	}
+	h := acquire(slow)
+	if err := h.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for begun := time.Now(); time.Since(begun) < 2*stale; time.Sleep(10 * time.Millisecond) {
+		if _, err := h.Revoked(t.Context(), ref("late")); err == nil {
+			t.Fatalf("it passes %s after the start", time.Since(begun))
+		}
+	}
+	if h.Node().outage.is() {
+		t.Error("loading is taken for an outage")
+	}
+	close(end)
+	eventually(t, "it is refused", func() bool { return is(t, h, "late") })
+
+	down := newServer()
+	down.set(true)
+	h = acquire(down)
+	if err := h.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Revoked(t.Context(), ref("late")); err == nil {
+		t.Error("it passes before anybody asked the server")
+	}
+	eventually(t, "control: it passes in an outage", func() bool {
+		_, err := h.Revoked(t.Context(), ref("late"))
+		return err == nil && h.Node().outage.is()
+	})
 }
 
 func TestWritesInAnOutageFailAtOnceAndAreBounded(t *testing.T) {

@@ -5,7 +5,6 @@ package replica
 
 import (
 	"crypto/rand"
-	"hash/maphash"
 	"math"
 	"time"
 
@@ -37,6 +36,7 @@ func (n *Node) Heard(at time.Time) {
 		}
 	}
 	n.mu.Unlock()
+	n.loaded.Store(true)
 	n.good.Store(int64(at.Sub(n.base) + n.MaxStale))
 	n.wall.Store(at.Add(n.MaxStale).UnixNano())
 	n.outage.heard(n)
@@ -88,61 +88,22 @@ func (n *Node) observe(r Record) {
 		delete(n.lost, k)
 		return
 	}
+	seen := n.tombs[k].id == r.Tombstone
 	n.tombs[k] = tomb{id: r.Tombstone, until: r.Until}
-	if n.pending[k] == nil {
+	switch {
+	case n.pending[k] != nil:
+	case !seen:
 		n.set.Remove(r.Entry, math.MaxInt64)
 		delete(n.lost, k)
-	}
-}
-
-// load fills the copy, and returns what the node knows and the server lacks.
-func (n *Node) load(load func(add func(Record)) error) ([]Change, error) {
-	known := n.size() > 0
-	seed := maphash.MakeSeed()
-	type held struct{ until, cutoff int64 }
-	there := make(map[uint64]held) // by a hash: a second copy would take its room
-	hash := func(e revoked.Entry) uint64 {
-		return maphash.Comparable(seed, keyOf(e))
-	}
-	var tombstones []Record
-	err := load(func(r Record) {
-		if r.Tombstone != "" {
-			tombstones = append(tombstones, r)
-			return
-		}
-		n.set.Apply(r.Entry)
-		if known {
-			there[hash(r.Entry)] = held{until: r.Until, cutoff: r.Cutoff}
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, r := range tombstones {
-		// A tombstone that this node has seen is older than what it knows: the
-		// entry was revoked again after it.
-		if k := keyOf(r.Entry); n.tombs[k].id != r.Tombstone {
-			n.observe(r)
-		}
-	}
-	var lacks []Change
-	if !known {
-		return nil, nil
-	}
-	now := n.now()
-	for i := range revoked.Shards {
-		n.set.EachOf(i, func(e revoked.Entry) {
-			// Ends differ by what one clock is ahead of the other.
-			h := there[hash(e)]
-			if e.Until <= now || h.until >= e.Until-int64(time.Minute) && h.cutoff >= e.Cutoff {
-				return
+	default:
+		// What the node knows was revoked after that, and the server lost it: it
+		// went back to before it.
+		for _, e := range n.set.Entries(r.Kind, r.ID) {
+			if e.Issuer == r.Issuer && e.Until > n.now() {
+				n.lose(e)
 			}
-			lacks = append(lacks, Change{Entry: e, Op: Publish, Tombstone: n.tombs[keyOf(e)].id})
-		})
+		}
 	}
-	return lacks, nil
 }
 
 func (n *Node) size() int {

@@ -18,6 +18,7 @@ type outage struct {
 	timer  *time.Timer // of the beginning
 	reason error       // why the last session ended
 
+	moved  atomic.Int64 // when loading went on last, in nanoseconds since 1970
 	down   atomic.Bool
 	said   atomic.Bool // that tokens pass unchecked
 	passed atomic.Uint64
@@ -40,11 +41,18 @@ func (o *outage) stop() {
 
 func (o *outage) is() bool { return o.down.Load() }
 
+// progress notes that the server is there, though not all is loaded yet.
+func (o *outage) progress() { o.moved.Store(time.Now().UnixNano()) }
+
 // begin is called when nothing was heard for too long.
 func (o *outage) begin(n *Node) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if n.Fresh() || n.context.Err() != nil || o.down.Load() {
+		return
+	}
+	if rest := n.MaxStale - time.Since(time.Unix(0, o.moved.Load())); rest > 0 {
+		o.timer.Reset(rest)
 		return
 	}
 	o.down.Store(true)

@@ -21,9 +21,8 @@ type Source interface {
 // Session is a server for as long as the connection lasts. Load, then Follow,
 // are called once each; Write is called by one goroutine at a time, beside them.
 type Session interface {
-	// Load calls add with everything that the server holds and that has not
-	// ended.
-	Load(ctx context.Context, add func(Record)) error
+	// Load adds everything that the server holds and that has not ended.
+	Load(ctx context.Context, to *Loading) error
 
 	// Follow reports to the node what others change, and that the server is
 	// there, until the context ends or the session can no longer say so. Each

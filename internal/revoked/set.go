@@ -138,6 +138,9 @@ func (s *Set) Apply(e Entry) {
 	})
 }
 
+// Reserve makes room for so many tokens or sessions, if there are none yet.
+func (s *Set) Reserve(k Kind, n int) { s.names(k).first.reserve(n) }
+
 // Remove forgets the entry of this kind, ID and issuer, unless it ends after
 // the time given.
 func (s *Set) Remove(e Entry, endsBefore int64) {

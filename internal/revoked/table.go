@@ -60,6 +60,19 @@ func (t *table[K, V]) set(id string, key K, change func(old V) V) {
 	}
 }
 
+// reserve makes room for so many keys where there are none.
+func (t *table[K, V]) reserve(n int) {
+	for i := range t.parts {
+		p := &t.parts[i]
+		p.mu.Lock()
+		if len(p.m) == 0 {
+			p.m = make(map[K]V, n/Shards)
+			p.peak = n / Shards
+		}
+		p.mu.Unlock()
+	}
+}
+
 // prune changes the value of a key if there is one, and removes it if keep
 // says so.
 func (t *table[K, V]) prune(id string, key K, change func(old V) (v V, keep bool)) {

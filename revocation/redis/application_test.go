@@ -17,14 +17,16 @@ func TestApplicationRevokesByItselfWithRedisCLI(t *testing.T) {
 	t.Parallel()
 	server := own(t)
 	server.CLI(t, "SET", "revoked_tokens:there-before", "1", "EX", "3600")
+	server.CLI(t, "RPUSH", "revoked_tokens:no-text-before", "1")
 	r := node(t, server)
-	if !is(t, r, token("there-before")) {
+	if !is(t, r, token("there-before")) || !is(t, r, token("no-text-before")) {
 		t.Error("what was there before the node is valid")
 	}
 	for key, set := range map[string][]string{
 		"plain":    {"SET", "revoked_tokens:plain", "1", "EX", "3600"},
 		"for-ever": {"SET", "revoked_tokens:for-ever", ""},
 		"bytes":    {"SET", "revoked_tokens:bytes", "\x80\x05\x88."},
+		"no-text":  {"SADD", "revoked_tokens:no-text", "1"},
 	} {
 		if is(t, r, token(key)) {
 			t.Fatal("revoked before it was")
@@ -67,6 +69,12 @@ func TestEntriesOfAnApplicationAndOfCaddyAreJoined(t *testing.T) {
 	}
 	if ttl := server.CLI(t, "TTL", "revoked_tokens:first"); len(ttl) != 4 || ttl < "7000" {
 		t.Errorf("the longer one was shortened to %s seconds", ttl)
+	}
+	// What is no text is taken for one.
+	server.CLI(t, "HSET", "revoked_tokens:hash", "of", "something")
+	revoke(t, a, token("hash"))
+	if kind := server.CLI(t, "TYPE", "revoked_tokens:hash"); kind != "string" || !is(t, a, anybody("hash")) {
+		t.Errorf("a key of another type is %q after a log-out", kind)
 	}
 	// The application overwrote the longer entry; the nodes that know it say so again.
 	server.CLI(t, "DEL", "revoked_tokens:last")

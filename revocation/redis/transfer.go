@@ -18,8 +18,13 @@ import (
 )
 
 const (
-	// scanCount is how many keys the server looks at in one step of loading.
-	scanCount = "5000"
+	// scanCount is how many keys the server looks at in one step of loading. It
+	// finds what they hold sooner while they are in the cache of its processor:
+	// with 5000 keys loading takes it a quarter longer.
+	scanCount = 1000
+
+	// readAhead is how many parts are read while another is taken in.
+	readAhead = 4
 
 	// readBatch is how many keys are read together.
 	readBatch = 5000
@@ -38,56 +43,54 @@ type command struct {
 }
 
 // Load implements replica.Session.
-func (s *session) Load(ctx context.Context, add func(replica.Record)) error {
+func (s *session) Load(ctx context.Context, to *replica.Loading) error {
 	for _, l := range s.links {
-		if err := l.load(ctx, add); err != nil {
+		if err := l.load(ctx, to); err != nil {
 			return fmt.Errorf("reading from %s: %w", l.address, err)
 		}
 	}
 	return nil
 }
 
+// part are some keys, and what they hold.
+type part struct {
+	names, values []string
+	err           error
+}
+
 // load reads all keys of one master. The server looks for names, reads what
 // they hold, and this node takes it in, all at the same time.
-func (l *link) load(ctx context.Context, add func(replica.Record)) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	type part struct {
-		names  []string
-		values []*string
-	}
-	found, read := make(chan []string, 1), make(chan part, 1)
+func (l *link) load(ctx context.Context, to *replica.Loading) error {
+	ctx, cancel := context.WithCancel(ctx)
+	parts, scanned := make(chan (<-chan part), readAhead), make(chan error, 1)
 	var working sync.WaitGroup
 	defer working.Wait()
-	defer cancel(nil)
+	defer cancel()
 	working.Go(func() {
-		defer close(found)
-		if err := l.scan(ctx, found); err != nil {
-			cancel(err)
-		}
-	})
-	working.Go(func() {
-		defer close(read)
-		for names := range found {
-			step, done := context.WithTimeout(ctx, replica.Timeout)
-			values, err := l.session.values(step, l, names)
-			done()
-			if err != nil {
-				cancel(err)
-				return
-			}
+		defer close(parts)
+		scanned <- l.scan(ctx, func(names []string) {
+			values := make(chan part, 1)
+			working.Go(func() { values <- l.part(ctx, names) })
 			select {
-			case read <- part{names: names, values: values}:
+			case parts <- values:
 			case <-ctx.Done():
-				return
 			}
-		}
+		})
 	})
-	for p := range read {
+	expected := false
+	for values := range parts {
+		p := <-values
+		if p.err != nil {
+			return p.err
+		}
 		step, done := context.WithTimeout(ctx, replica.Timeout)
+		if !expected {
+			expected = true
+			l.expect(step, to, p.names)
+		}
 		err := l.session.interpret(step, l, p.names, p.values, func(_ revoked.Kind, _ string, records []replica.Record) {
 			for _, r := range records {
-				add(r)
+				to.Add(r)
 			}
 		})
 		done()
@@ -95,15 +98,41 @@ func (l *link) load(ctx context.Context, add func(replica.Record)) error {
 			return err
 		}
 	}
-	return context.Cause(ctx)
+	return <-scanned
 }
 
-// scan sends the names of all keys.
-func (l *link) scan(ctx context.Context, found chan<- []string) error {
+// part reads what some keys hold.
+func (l *link) part(ctx context.Context, names []string) part {
+	ctx, cancel := context.WithTimeout(ctx, replica.Timeout)
+	defer cancel()
+	values, err := l.session.values(ctx, l, names)
+	return part{names: names, values: values, err: err}
+}
+
+// expect estimates how many tokens there are, from those among the first keys:
+// the database may hold much besides. An account that may not ask does without.
+func (l *link) expect(ctx context.Context, to *replica.Loading, first []string) {
+	all, err := l.client.Do(ctx, l.client.B().Dbsize().Build()).AsInt64()
+	if err != nil {
+		return
+	}
+	tokens := 0
+	for _, name := range first {
+		if kind, _, _ := l.session.source.keys.parse(name); kind == revoked.Token {
+			tokens++
+		}
+	}
+	if n := int(all) * min(tokens, scanCount) / scanCount * len(l.session.links); n > scanCount {
+		to.Expect(n)
+	}
+}
+
+// scan calls f with the names of all keys.
+func (l *link) scan(ctx context.Context, f func(names []string)) error {
 	keys := l.session.source.keys
 	for cursor := "0"; ; {
 		step, done := context.WithTimeout(ctx, replica.Timeout)
-		entry, err := l.client.Do(step, l.client.B().Arbitrary("SCAN", cursor, "MATCH", keys.pattern(), "COUNT", scanCount).Build()).AsScanEntry()
+		entry, err := l.client.Do(step, l.client.B().Arbitrary("SCAN", cursor, "MATCH", keys.pattern(), "COUNT", strconv.Itoa(scanCount)).Build()).AsScanEntry()
 		done()
 		if err != nil {
 			return err
@@ -115,14 +144,10 @@ func (l *link) scan(ctx context.Context, found chan<- []string) error {
 			}
 		}
 		if len(names) > 0 {
-			select {
-			case found <- names:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+			f(names)
 		}
 		if entry.Cursor == 0 {
-			return nil
+			return ctx.Err()
 		}
 		cursor = strconv.FormatUint(entry.Cursor, 10)
 	}
@@ -164,21 +189,18 @@ func (s *session) readKeys(ctx context.Context, l *link, names []string, f func(
 }
 
 // interpret calls f with what the values mean.
-func (s *session) interpret(ctx context.Context, l *link, names []string, values []*string, f func(revoked.Kind, string, []replica.Record)) error {
+func (s *session) interpret(ctx context.Context, l *link, names []string, values []string, f func(revoked.Kind, string, []replica.Record)) error {
 	var foreign []command
+	var texts reader
 	for i, name := range names {
 		kind, id, _ := s.source.keys.parse(name)
-		if values[i] == nil {
-			f(kind, id, nil)
-			continue
-		}
-		records, own := parseValue(kind, id, *values[i])
-		if own {
+		if records, own := texts.value(kind, id, values[i]); own {
 			f(kind, id, live(records, s.now()))
 			continue
 		}
-		// Somebody else's. It counts for every issuer, for as long as the key
-		// lives. Of a user it says nothing: what stood there is lost.
+		// Somebody else's, if it is there: what is no text has no value. It counts
+		// for every issuer, for as long as the key lives. Of a user it says nothing:
+		// what stood there is lost.
 		if kind == revoked.User {
 			f(kind, id, nil)
 		} else {
@@ -219,18 +241,17 @@ func live(records []replica.Record, now int64) []replica.Record {
 	return list
 }
 
-// values returns what keys hold; nil for those that are not there.
-func (s *session) values(ctx context.Context, l *link, names []string) ([]*string, error) {
-	values := make([]*string, len(names))
+// values returns what keys hold; nothing for those that are not there, or hold
+// no text.
+func (s *session) values(ctx context.Context, l *link, names []string) ([]string, error) {
+	values := make([]string, len(names))
 	if !s.source.cluster {
 		replies, err := l.client.Do(ctx, l.client.B().Mget().Key(names...).Build()).ToArray()
 		if err != nil {
 			return nil, err
 		}
 		for i, reply := range replies {
-			if text, err := reply.ToString(); err == nil {
-				values[i] = &text
-			}
+			values[i], _ = reply.ToString()
 		}
 		return values, nil
 	}
@@ -246,7 +267,7 @@ func (s *session) values(ctx context.Context, l *link, names []string) ([]*strin
 		text, err := reply.ToString()
 		switch {
 		case err == nil:
-			values[i] = &text
+			values[i] = text
 		case rueidis.IsRedisNil(err), strings.HasPrefix(err.Error(), "WRONGTYPE"):
 		default:
 			return nil, err

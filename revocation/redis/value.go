@@ -56,9 +56,15 @@ func unsortable(text string) (int64, bool) {
 	return int64(n ^ 1<<63), err == nil
 }
 
-// parseValue reads the text of a key. Own is false for a text that somebody
-// else wrote, whatever it is.
-func parseValue(kind revoked.Kind, id, text string) (records []replica.Record, own bool) {
+// reader reads the texts of keys, with little garbage: there may be a million.
+type reader struct {
+	records         []replica.Record
+	escaped, issuer string // the last of the issuers
+}
+
+// value reads the text of a key. What it returns is valid until the next call.
+// Own is false for a text that somebody else wrote, whatever it is.
+func (d *reader) value(kind revoked.Kind, id, text string) (records []replica.Record, own bool) {
 	body, ok := strings.CutPrefix(text, magic)
 	if !ok || len(text) > maxText {
 		return nil, false
@@ -67,37 +73,44 @@ func parseValue(kind revoked.Kind, id, text string) (records []replica.Record, o
 	if !ok {
 		return nil, false
 	}
+	records = d.records[:0]
 	for group := range strings.SplitSeq(body, " ") {
 		if group == "" {
 			continue
 		}
-		r, ok := parseGroup(group)
+		r, ok := d.group(group)
 		if !ok {
 			return nil, false
 		}
 		r.Kind, r.ID = kind, id
 		records = append(records, r)
 	}
+	d.records = records
 	return records, len(records) > 0
 }
 
-func parseGroup(group string) (r replica.Record, ok bool) {
-	parts := strings.Split(group, ":")
-	if len(parts) != 4 {
+func (d *reader) group(group string) (r replica.Record, ok bool) {
+	till, rest, _ := strings.Cut(group, ":")
+	cutoff, rest, _ := strings.Cut(rest, ":")
+	tombstone, issuer, ok := strings.Cut(rest, ":")
+	if !ok || strings.Contains(issuer, ":") {
 		return r, false
 	}
-	end, err := strconv.ParseUint(parts[0], 10, 63)
+	end, err := strconv.ParseUint(till, 10, 63)
 	if err != nil {
 		return r, false
 	}
-	if r.Cutoff, ok = unsortable(parts[1]); !ok {
+	if r.Cutoff, ok = unsortable(cutoff); !ok {
 		return r, false
 	}
-	issuer, err := url.QueryUnescape(parts[3])
-	if err != nil {
-		return r, false
+	if issuer != d.escaped {
+		plain, err := url.QueryUnescape(issuer)
+		if err != nil {
+			return r, false
+		}
+		d.escaped, d.issuer = strings.Clone(issuer), plain
 	}
-	r.Until, r.Tombstone, r.Issuer = nanoseconds(int64(end)), parts[2], issuer
+	r.Until, r.Tombstone, r.Issuer = nanoseconds(int64(end)), tombstone, d.issuer
 	return r, true
 }
 
@@ -108,7 +121,8 @@ func parseGroup(group string) (r replica.Record, ok bool) {
 const changeScript = `
 local op, now, till, cutoff, tomb, issuer = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]
 local never, magic, ending = 9223372036854, 'Vcaddy-auth/1', '\n.'
-local value = redis.call('GET', KEYS[1])
+local value = redis.pcall('GET', KEYS[1])
+if type(value) == 'table' then value = '' end
 local list, mine = {}, nil
 if value then
   if string.sub(value, 1, #magic) == magic then

@@ -57,7 +57,7 @@ func TestValueIsReadWholeOrNotAtAll(t *testing.T) {
 		"":                                0,
 		magic + strings.Repeat(group, 1<<15) + ending: 0, // larger than what is read
 	} {
-		records, own := parseValue(revoked.Token, "a", text)
+		records, own := new(reader).value(revoked.Token, "a", text)
 		if len(records) != want || own != (want > 0) {
 			t.Errorf("%.80q: %d records, own is %t; want %d", text, len(records), own, want)
 		}
@@ -69,7 +69,7 @@ func FuzzValue(f *testing.F) {
 	f.Add(magic + " 1:" + sortable(-1) + ":ABC: 2:" + sortable(1) + "::x+y" + ending)
 	f.Add("1")
 	f.Fuzz(func(t *testing.T, text string) {
-		records, own := parseValue(revoked.User, "id", text)
+		records, own := new(reader).value(revoked.User, "id", text)
 		if own != (len(records) > 0) {
 			t.Fatal("own without records, or the reverse")
 		}
@@ -79,7 +79,7 @@ func FuzzValue(f *testing.F) {
 			args := arguments(replica.Change{Entry: r.Entry, Tombstone: r.Tombstone}, 0)
 			again += " " + args[2] + ":" + args[3] + ":" + args[4] + ":" + args[5]
 		}
-		back, _ := parseValue(revoked.User, "id", again+ending)
+		back, _ := new(reader).value(revoked.User, "id", again+ending)
 		if len(back) != len(records) {
 			t.Fatalf("%d records became %d", len(records), len(back))
 		}
