@@ -195,6 +195,7 @@ func (a *App) Start() error {
 			return err
 		}
 	}
+	a.notePlaces()
 	a.warnReadable()
 	a.warnIssuerless()
 	a.started.Store(true)

@@ -86,6 +86,7 @@ type Handler struct {
 	logins    []*effective  // of the log-in paths, which are open
 	forwarded []string      // names of identity headers, at any level
 	sources   []auth.Source // where a credential may stand, at any level
+	places    []*place      // where requests go on
 }
 
 // CaddyModule returns the Caddy module information.
@@ -267,6 +268,9 @@ func (h *Handler) decide(w http.ResponseWriter, r *http.Request) (passes bool, e
 
 	id, m, refused := h.authenticate(w, st.stripped.restore(r), e)
 	if refused != nil && !e.admits(refused) {
+		if is, err := h.logout(w, r, st, e, refused); is {
+			return false, err
+		}
 		return false, h.fail(w, r, st, e, refused)
 	}
 	if refused != nil && !refused.missing() {

@@ -57,7 +57,9 @@ const revokeTimeout = 2 * time.Second
 //
 // When the answer is 503, this node refuses the token and its session all the
 // same, and tells the store as soon as it answers, if the store is one of this
-// module's: until then, or until the process ends, other nodes do not know.
+// module's: until then, or until the process ends, other nodes do not know. That
+// the "auth" in front cannot tell whether the token is revoked keeps nobody from
+// logging out: it hands such a request to the log-out, on whatever path.
 type Logout struct {
 	// Revoke all tokens of the user that were issued until now, not just the
 	// one presented. Default: false.
@@ -173,6 +175,10 @@ func (l *Logout) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 		Status string `json:"status"`
 	}{"logged out"})
 }
+
+// LogsOut tells auth that this handler is a log-out: one whose token it could not
+// judge is answered here all the same.
+func (*Logout) LogsOut() {}
 
 // nobody answers when there is nothing to end.
 func (l *Logout) nobody(w http.ResponseWriter, r *http.Request) error {
