@@ -139,6 +139,9 @@ func watchExpression(ctx caddy.Context, raw json.RawMessage, inNot bool) (json.R
 	if err := written.Provision(ctx); err != nil {
 		return nil, fmt.Errorf("expression: %w", err)
 	}
+	if err := checkCELPaths(m.Expr); err != nil {
+		return nil, fmt.Errorf("expression: %w", err)
+	}
 	return json.Marshal(caddyhttp.MatchExpression{Expr: watchedExpression(m.Expr, inNot), Name: m.Name})
 }
 

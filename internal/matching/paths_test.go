@@ -4,6 +4,7 @@
 package matching
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,6 +40,34 @@ func TestPathsThatCanNeverMatchDoNotLoad(t *testing.T) {
 	} {
 		for _, sets := range []string{`[{"path":` + text + `}]`, `[{"method":["GET"]},{"not":[{"path":` + text + `}]}]`} {
 			if _, err := load(t, sets); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %q", sets, err, want)
+			}
+		}
+	}
+}
+
+// The same within an expression.
+func TestPathsOfExpressionsThatCanNeverMatchDoNotLoad(t *testing.T) {
+	t.Parallel()
+	for expr, want := range map[string]string{
+		`path('admin/*')`:                                      `expression: path: "admin/*" begins with neither / nor *`,
+		`!(method('GET') && path('/ok', 'admin'))`:             `"admin" begins`,
+		`{http.request.host} == 'a' ? path('') : true`:         `"" begins`,
+		`['a'].exists(x, path('admin'))`:                       `"admin" begins`,
+		`path('{env.HOME}/*')`:                                 `begins with neither`, // Caddy replaces nothing there
+		`path('/admin/*') || path('*.php')`:                    "",
+		`path('\{http.request.uri}')`:                          "",
+		`path({http.request.uri.path})`:                        "",
+		`'admin'.startsWith('path') && 'path("admin")' == 'x'`: "",
+		"path('/a') // path('admin')":                          "",
+	} {
+		text, err := json.Marshal(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sets := range []string{`[{"expression":` + string(text) + `}]`, `[{"not":[{"expression":{"expr":` + string(text) + `,"name":"x"}}]}]`} {
+			_, err := load(t, sets)
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 				t.Errorf("%s: %v, want %q", sets, err, want)
 			}
 		}
