@@ -36,13 +36,25 @@ type RedisOptions struct {
 	Sentinel string
 }
 
+// redisVariable says which server stands for Redis in tests: "valkey", or Redis.
+const redisVariable = "CADDYBOLT_REDIS"
+
+// RedisProgram returns the name of a program of Redis, such as "server" or "cli",
+// or of Valkey's where that stands for Redis.
+func RedisProgram(name string) string {
+	if os.Getenv(redisVariable) == "valkey" {
+		return "valkey-" + name
+	}
+	return "redis-" + name
+}
+
 // OwnRedis returns a Redis that the test may stop, freeze and start. It keeps
 // nothing over a restart unless the options say so.
 func OwnRedis(tb testing.TB, o RedisOptions) *Server {
 	tb.Helper()
-	server, err := find("redis-server")
+	server, err := find(RedisProgram("server"))
 	Need(tb, "Redis", err)
-	cli, err := find("redis-cli")
+	cli, err := find(RedisProgram("cli"))
 	Need(tb, "Redis", err)
 	return owned(tb, redis{server: server, cli: cli, options: o.Options, login: o.Login, sentinel: o.Sentinel != "", config: o.Sentinel})
 }

@@ -67,7 +67,7 @@ func clusterOf(tb testing.TB, n int) []*testservers.Server {
 			"--cluster-require-full-coverage", "yes")
 		args = append(args, list[i].Address())
 	}
-	cli, err := exec.LookPath("redis-cli")
+	cli, err := exec.LookPath(testservers.RedisProgram("cli"))
 	testservers.Need(tb, "Redis", err)
 	args = append(args, "--cluster-replicas", "0", "--cluster-yes")
 	if out, err := exec.Command(cli, args...).CombinedOutput(); err != nil {
@@ -135,7 +135,7 @@ func TestClusterMayMoveItsSlots(t *testing.T) {
 	moving := make(chan error, 1)
 	go func() {
 		from, to := servers[0].CLI(t, "CLUSTER", "MYID"), servers[1].CLI(t, "CLUSTER", "MYID")
-		out, err := exec.Command("redis-cli", "--cluster", "reshard", servers[0].Address(), "--cluster-from", from,
+		out, err := exec.Command(testservers.RedisProgram("cli"), "--cluster", "reshard", servers[0].Address(), "--cluster-from", from,
 			"--cluster-to", to, "--cluster-slots", "400", "--cluster-yes").CombinedOutput()
 		if err != nil {
 			err = fmt.Errorf("%w\n%s", err, out)
@@ -244,7 +244,7 @@ func TestNodeThatStartsWhileSlotsMoveToANewServerKnowsAll(t *testing.T) {
 		}
 	}
 	added := own(t, "--cluster-enabled", "yes", "--cluster-port", freePort(t))
-	if out, err := exec.Command("redis-cli", "--cluster", "add-node", added.Address(), servers[0].Address()).CombinedOutput(); err != nil {
+	if out, err := exec.Command(testservers.RedisProgram("cli"), "--cluster", "add-node", added.Address(), servers[0].Address()).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	id := added.CLI(t, "CLUSTER", "MYID")
