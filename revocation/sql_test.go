@@ -46,8 +46,8 @@ func eventually(tb testing.TB, what string, condition func() bool) {
 	}
 }
 
-// beginSQL provisions and starts a node of its own, as another process would have.
-func beginSQL(tb testing.TB, s *SQL) *SQL {
+// provisionSQL provisions a node of its own, as another process would have.
+func provisionSQL(tb testing.TB, s *SQL) *SQL {
 	tb.Helper()
 	s.pool = caddy.NewUsagePool()
 	if err := s.Provision(caddy.Context{Context: tb.Context()}); err != nil {
@@ -58,6 +58,13 @@ func beginSQL(tb testing.TB, s *SQL) *SQL {
 			tb.Error(err)
 		}
 	})
+	return s
+}
+
+// beginSQL is provisionSQL, and starts the node.
+func beginSQL(tb testing.TB, s *SQL) *SQL {
+	tb.Helper()
+	provisionSQL(tb, s)
 	if err := s.Start(tb.Context()); err != nil {
 		tb.Fatal(err)
 	}

@@ -7,11 +7,15 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"math"
+	"net"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgconn"
 	"go.uber.org/zap"
 
 	"github.com/caddyserver/caddy/v2"
@@ -136,18 +140,43 @@ func (f *foreignTable) write(ctx context.Context, db *sql.DB, changes []replica.
 		case c.Kind != revoked.Token:
 		case c.Op == replica.Forget:
 			if _, err := db.ExecContext(ctx, f.remove, f.removed(c.ID)...); err != nil {
-				return err
+				return withoutValues(err)
 			}
 		case c.Op == replica.Revoke:
 			if err := f.add(ctx, db, c.ID); err != nil {
 				f.refused.Do(func() {
 					caddy.Log().Named("http.auth.revocation.sql").Warn("the application's table does not take what is revoked here; it stands in caddy_auth_revocations alone",
-						zap.Error(err))
+						zap.Error(withoutValues(err)))
 				})
 			}
 		}
 	}
 	return nil
+}
+
+// withoutValues is an error of a statement, without its text: that may quote the
+// ID of a token.
+func withoutValues(err error) error {
+	var postgres *pgconn.PgError
+	var mariadb *mysql.MySQLError
+	var network net.Error
+	switch {
+	case errors.As(err, &postgres):
+		text := "SQLSTATE " + postgres.Code
+		if postgres.ColumnName != "" {
+			text += fmt.Sprintf(", column %q", postgres.ColumnName)
+		}
+		if postgres.ConstraintName != "" {
+			text += fmt.Sprintf(", constraint %q", postgres.ConstraintName)
+		}
+		return errors.New(text)
+	case errors.As(err, &mariadb):
+		return fmt.Errorf("error %d, SQLSTATE %s", mariadb.Number, mariadb.SQLState[:])
+	case errors.As(err, &network), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return err
+	default:
+		return fmt.Errorf("it does not fit (%T)", err)
+	}
 }
 
 // removed are the parameters of remove.

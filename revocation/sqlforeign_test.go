@@ -4,11 +4,16 @@
 package revocation
 
 import (
+	"context"
+	"errors"
+	"io"
+	"net"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/replica"
 	"github.com/caddybolt/caddy-bolt/internal/sqldsn"
 	"github.com/caddybolt/caddy-bolt/internal/testservers"
 )
@@ -134,6 +139,52 @@ func TestTakingBackOneIDTakesBackNoOther(t *testing.T) {
 			t.Errorf("%s: control: it is not taken back", charset)
 		}
 		cleanup(t, b)
+	}
+}
+
+// IDs of tokens have no place in the log.
+func TestErrorsOfATableDoNotQuoteTheID(t *testing.T) {
+	t.Parallel()
+	for _, m := range makers {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			server := m.shared(t)
+			db := open(t, server.DSN(server.NewDatabase(t)))
+			const id = "secret-id"
+			execute(t, db, "CREATE TABLE theirs (jti varchar(20) UNIQUE, reason varchar(9) NOT NULL)")
+			execute(t, db, "CREATE TABLE numbers (jti integer NOT NULL)")
+			execute(t, db, "INSERT INTO theirs VALUES ('"+id+"', '')")
+			quoted := 0
+			for statement, want := range map[string]string{
+				"INSERT INTO theirs (jti, reason) VALUES ('" + id + "', '')":                 "SQLSTATE 23", // a duplicate
+				"INSERT INTO theirs (jti, reason) VALUES ('" + id + "2', '" + id + id + "')": "SQLSTATE 22", // too long
+				"INSERT INTO numbers (jti) VALUES ('" + id + "')":                            "SQLSTATE ",
+				"SELECT '" + id + "' FROM missing":                                           "SQLSTATE 42",
+			} {
+				_, err := db.ExecContext(t.Context(), statement)
+				if err == nil {
+					t.Fatalf("%s: no error", statement)
+				}
+				if strings.Contains(err.Error(), id) {
+					quoted++
+				}
+				if got := withoutValues(err).Error(); strings.Contains(got, id) || !strings.Contains(got, want) {
+					t.Errorf("%s: %s", statement, got)
+				}
+			}
+			f := newForeignTable(dialectFor(m.name), "numbers", "jti")
+			if err := f.write(t.Context(), db, []replica.Change{{Entry: foreignEntry(id), Op: replica.Forget}}); err != nil && strings.Contains(err.Error(), id) {
+				t.Errorf("taking back: %v", err)
+			}
+			if quoted == 0 {
+				t.Error("control: no error of the database quotes it")
+			}
+		})
+	}
+	for _, err := range []error{context.DeadlineExceeded, &net.OpError{Op: "read", Err: io.EOF}} {
+		if !errors.Is(withoutValues(err), err) {
+			t.Errorf("%v becomes %v", err, withoutValues(err))
+		}
 	}
 }
 

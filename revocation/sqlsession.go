@@ -27,7 +27,10 @@ const maxConnections = 6
 // fewer.
 const pollLimit = 5000
 
-var errReset = errors.New("the table of revocations is not the one that was read")
+var (
+	errReset = errors.New("the table of revocations is not the one that was read")
+	errMoved = errors.New("another server of the database answers than before: a pooler or balancer in between has to lead to one, the primary")
+)
 
 // sqlSource is a database.
 type sqlSource struct {
@@ -46,6 +49,7 @@ type sqlSession struct {
 	db       *sql.DB
 	follower *sql.Conn
 	listener *sql.Conn // of PostgreSQL
+	server   string    // the one that answers
 	last     int64     // the version up to which all is known
 }
 
@@ -69,13 +73,13 @@ func (s *sqlSession) open(ctx context.Context) (err error) {
 	}
 	// To make a table needs a right that the account need not have when the
 	// table is there.
-	if s.last, err = s.version(ctx, s.follower); err != nil {
+	if _, err = s.version(ctx, s.follower); err != nil {
 		for _, create := range s.create {
 			if _, createErr := s.follower.ExecContext(ctx, create); createErr != nil {
 				return fmt.Errorf("%w; making it: %w", err, createErr)
 			}
 		}
-		if s.last, err = s.version(ctx, s.follower); err != nil {
+		if _, err = s.version(ctx, s.follower); err != nil {
 			return err
 		}
 	}
@@ -115,7 +119,7 @@ func (s *sqlSession) Close() {
 }
 
 // Load implements replica.Session. Changes from now on have a higher version
-// than the one that was read when the session was opened.
+// than the counter, which is read with the rest.
 func (s *sqlSession) Load(ctx context.Context, to *replica.Loading) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -131,13 +135,23 @@ func (s *sqlSession) Load(ctx context.Context, to *replica.Loading) error {
 		if i%1000 == 0 {
 			patience.Reset(replica.Timeout)
 		}
-		r, _, err := scanRecord(rows)
+		r, version, err := scanRecord(rows)
 		if err != nil {
 			return err
 		}
+		if r.Kind == counterKind {
+			s.last, s.server = version, r.ID
+			continue
+		}
 		to.Add(r)
 	}
-	return rows.Err()
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if s.server == "" {
+		return errReset
+	}
+	return nil
 }
 
 // Follow implements replica.Session.
@@ -195,6 +209,9 @@ func (s *sqlSession) poll(ctx context.Context, n *replica.Node) (more bool, err 
 			return false, err
 		}
 		if r.Kind == counterKind {
+			if r.ID != s.server {
+				return false, errMoved
+			}
 			counter = version
 			continue
 		}

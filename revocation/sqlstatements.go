@@ -59,7 +59,11 @@ type statements struct {
 // highest is where a counter begins that is not there.
 const highest = "COALESCE(max(version), 0) FROM caddy_auth_revocations"
 
-const recordColumns = "kind, issuer, id, cutoff, until, tombstone, version"
+// recordColumns are those of scanRecord. In the place of an ID, the counter has
+// the name of the server that answers.
+func recordColumns(server string) string {
+	return "kind, issuer, CASE WHEN kind = 'v' THEN " + server + " ELSE id END AS id, cutoff, until, tombstone, version"
+}
 
 // insertEntry takes the digest, the kind, the issuer, the ID, the cut-off, the
 // end, the tombstone and the version.
@@ -72,17 +76,24 @@ var common = statements{
 	probeSessions: "SELECT 1 FROM caddy_auth_sessions WHERE 1 = 0",
 	readVersion:   "SELECT version FROM caddy_auth_revocations WHERE digest = ?",
 	count:         "UPDATE caddy_auth_revocations SET version = version + 1 WHERE digest = ?",
-	load:          "SELECT " + recordColumns + " FROM caddy_auth_revocations WHERE until > ? AND kind <> 'v'",
-	changes: "SELECT " + recordColumns + " FROM caddy_auth_revocations WHERE digest = ? UNION ALL " +
-		"(SELECT " + recordColumns + " FROM caddy_auth_revocations WHERE version > ? AND digest <> ? ORDER BY version LIMIT ?)",
 	readTombstone: "SELECT tombstone FROM caddy_auth_revocations WHERE digest = ?",
 	readSession:   "SELECT session FROM caddy_auth_sessions WHERE digest = ? AND until > ?",
 	rotateSession: "UPDATE caddy_auth_sessions SET session = ?, current = ?, until = ?, rotations = rotations + 1 WHERE digest = ? AND current = ? AND until > ?",
 	endSession:    "DELETE FROM caddy_auth_sessions WHERE digest = ?",
 }
 
+// follow makes the statements that read the table, on a server that names itself.
+func (s *statements) follow(server string) {
+	columns := recordColumns(server)
+	s.load = "SELECT " + columns + " FROM caddy_auth_revocations WHERE until > ?"
+	s.changes = "SELECT " + columns + " FROM caddy_auth_revocations WHERE digest = ? UNION ALL " +
+		"(SELECT " + columns + " FROM caddy_auth_revocations WHERE version > ? AND digest <> ? ORDER BY version LIMIT ?)"
+}
+
 func postgresStatements() *statements {
 	s := common
+	// To the microsecond: no two servers have started at once, nor one twice.
+	s.follow("convert_to(CAST(extract(epoch FROM pg_postmaster_start_time()) AS text), 'UTF8')")
 	s.create = []string{
 		`CREATE TABLE IF NOT EXISTS caddy_auth_revocations (digest bytea PRIMARY KEY, kind text NOT NULL, issuer bytea NOT NULL, id bytea NOT NULL,
 			cutoff bigint NOT NULL, until bigint NOT NULL, tombstone text NOT NULL, version bigint NOT NULL)`,
@@ -122,6 +133,7 @@ func postgresStatements() *statements {
 
 func mysqlStatements() *statements {
 	s := common
+	s.follow("CONCAT_WS('/', @@hostname, @@port, @@server_id)")
 	s.create = []string{
 		`CREATE TABLE IF NOT EXISTS caddy_auth_revocations (digest binary(32) PRIMARY KEY, kind char(1) NOT NULL, issuer blob NOT NULL, id blob NOT NULL,
 			cutoff bigint NOT NULL, until bigint NOT NULL, tombstone varchar(64) NOT NULL, version bigint NOT NULL, INDEX (version)) ENGINE = InnoDB`,
@@ -163,7 +175,7 @@ func numbered(text string) string {
 	return b.String()
 }
 
-// scanRecord reads a row of recordColumns.
+// scanRecord reads a row of the columns of records.
 func scanRecord(rows *sql.Rows) (r replica.Record, version int64, err error) {
 	var kind, issuer, id sql.RawBytes
 	if err := rows.Scan(&kind, &issuer, &id, &r.Cutoff, &r.Until, &r.Tombstone, &version); err != nil {
