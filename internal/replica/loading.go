@@ -68,8 +68,18 @@ func (n *Node) load(ctx context.Context, session Session) ([]Change, error) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, r := range l.tombstones {
-		n.observe(r)
+	for k, r := range l.tombstones {
+		if n.tombs[k].id != r.Tombstone {
+			n.observe(r)
+			continue
+		}
+		// A tombstone that this node has seen is older than what it knows: the
+		// entry was revoked again after it.
+		for _, e := range n.set.Entries(r.Kind, r.ID) {
+			if keyOf(e) == k {
+				n.lose(e)
+			}
+		}
 	}
 	if !l.known {
 		return nil, nil

@@ -115,6 +115,7 @@ type pending struct {
 	written   bool
 	confirmed uint64 // the cycle in which it was
 	gone      bool   // the server did not hold it, before or after
+	tombstone string // what the server was seen to hold instead at last, before or after
 }
 
 // tomb is a tombstone that the node has seen.

@@ -30,7 +30,11 @@ func (n *Node) Heard(at time.Time) {
 		// What was observed in the cycle of the confirmation may be older.
 		if p.written && p.confirmed < n.cycle {
 			delete(n.pending, k)
-			if p.gone {
+			switch {
+			case p.tombstone != "": // what was written has been seen, and this after it
+				n.set.Remove(p.entry, math.MaxInt64)
+				delete(n.lost, k)
+			case p.gone:
 				n.lose(p.entry)
 			}
 		}
@@ -86,23 +90,20 @@ func (n *Node) observe(r Record) {
 	if r.Tombstone == "" {
 		n.set.Apply(r.Entry)
 		delete(n.lost, k)
+		if p := n.pending[k]; p != nil {
+			p.tombstone = ""
+		}
 		return
 	}
-	seen := n.tombs[k].id == r.Tombstone
 	n.tombs[k] = tomb{id: r.Tombstone, until: r.Until}
-	switch {
-	case n.pending[k] != nil:
-	case !seen:
+	switch p := n.pending[k]; {
+	case p != nil:
+		p.tombstone = r.Tombstone
+	case n.lost[k].Tombstone == r.Tombstone:
+		// The server went back to it, and is about to be told what came after.
+	default:
 		n.set.Remove(r.Entry, math.MaxInt64)
 		delete(n.lost, k)
-	default:
-		// What the node knows was revoked after that, and the server lost it: it
-		// went back to before it.
-		for _, e := range n.set.Entries(r.Kind, r.ID) {
-			if e.Issuer == r.Issuer && e.Until > n.now() {
-				n.lose(e)
-			}
-		}
 	}
 }
 

@@ -94,7 +94,8 @@ func (n *Node) commit(ctx context.Context, session Session, changes []Change) []
 		}
 		if c.Op != Forget {
 			delete(n.lost, k)
-			if p != nil && p.entry.Until <= c.Until && p.entry.Cutoff <= c.Cutoff {
+			// What is published gives way to a tombstone, which is no error.
+			if c.Op == Revoke && p != nil && p.entry.Until <= c.Until && p.entry.Cutoff <= c.Cutoff {
 				p.written, p.confirmed = true, n.cycle
 			}
 			continue
