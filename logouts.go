@@ -89,7 +89,11 @@ type search struct {
 func (s *search) behind(p *place) logoutHandler {
 	for q := p; q != nil; q = q.around {
 		s.groups[q.routes[q.route].Group] = true
-		for _, earlier := range q.routes[:q.route] {
+		for i := range q.routes[:q.route] {
+			earlier := &q.routes[i]
+			if earlier.Group == "" || s.groups[earlier.Group] {
+				continue
+			}
 			if match, err := earlier.MatcherSets.AnyMatchWithError(s.r); match || err != nil {
 				s.groups[earlier.Group] = true
 			}

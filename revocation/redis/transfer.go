@@ -54,8 +54,9 @@ func (s *session) Load(ctx context.Context, to *replica.Loading) error {
 
 // part are some keys, and what they hold.
 type part struct {
-	names, values []string
-	err           error
+	names  []string
+	values []value
+	err    error
 }
 
 // load reads all keys of one master. The server looks for names, reads what
@@ -189,18 +190,21 @@ func (s *session) readKeys(ctx context.Context, l *link, names []string, f func(
 }
 
 // interpret calls f with what the values mean.
-func (s *session) interpret(ctx context.Context, l *link, names []string, values []string, f func(revoked.Kind, string, []replica.Record)) error {
+func (s *session) interpret(ctx context.Context, l *link, names []string, values []value, f func(revoked.Kind, string, []replica.Record)) error {
 	var foreign []command
 	var texts reader
 	for i, name := range names {
 		kind, id, _ := s.source.keys.parse(name)
-		if records, own := texts.value(kind, id, values[i]); own {
+		if !values[i].there {
+			f(kind, id, nil)
+			continue
+		}
+		if records, own := texts.value(kind, id, values[i].text); own {
 			f(kind, id, live(records, s.now()))
 			continue
 		}
-		// Somebody else's, if it is there: what is no text has no value. It counts
-		// for every issuer, for as long as the key lives. Of a user it says nothing:
-		// what stood there is lost.
+		// Somebody else's, of whatever type. It counts for every issuer, for as long
+		// as the key lives. Of a user it says nothing: what stood there is lost.
 		if kind == revoked.User {
 			f(kind, id, nil)
 		} else {
@@ -241,40 +245,53 @@ func live(records []replica.Record, now int64) []replica.Record {
 	return list
 }
 
-// values returns what keys hold; nothing for those that are not there, or hold
-// no text.
-func (s *session) values(ctx context.Context, l *link, names []string) ([]string, error) {
-	values := make([]string, len(names))
+// value is what a key holds: no text if it is of another type.
+type value struct {
+	text  string
+	there bool
+}
+
+// values returns what keys hold.
+func (s *session) values(ctx context.Context, l *link, names []string) ([]value, error) {
+	values := make([]value, len(names))
+	var list []command // that say of one key why it has no text
+	var at []int
+	for i, name := range names {
+		if s.source.cluster {
+			list, at = append(list, get(l, name)), append(at, i)
+		}
+	}
 	if !s.source.cluster {
 		replies, err := l.client.Do(ctx, l.client.B().Mget().Key(names...).Build()).ToArray()
 		if err != nil {
 			return nil, err
 		}
 		for i, reply := range replies {
-			values[i], _ = reply.ToString()
+			text, err := reply.ToString()
+			if err != nil {
+				list, at = append(list, get(l, names[i])), append(at, i) //nolint:gosec // MGET answers for each
+				continue
+			}
+			values[i] = value{text: text, there: true}
 		}
-		return values, nil
-	}
-	list := make([]command, len(names))
-	for i, name := range names {
-		list[i] = command{link: l, key: name, args: []string{"GET"}}
 	}
 	replies, err := s.do(ctx, list)
 	if err != nil {
 		return nil, err
 	}
-	for i, reply := range replies {
+	for n, reply := range replies {
 		text, err := reply.ToString()
 		switch {
-		case err == nil:
-			values[i] = text
-		case rueidis.IsRedisNil(err), strings.HasPrefix(err.Error(), "WRONGTYPE"):
-		default:
+		case err == nil, strings.HasPrefix(err.Error(), "WRONGTYPE"):
+			values[at[n]] = value{text: text, there: true}
+		case !rueidis.IsRedisNil(err):
 			return nil, err
 		}
 	}
 	return values, nil
 }
+
+func get(l *link, name string) command { return command{link: l, key: name, args: []string{"GET"}} }
 
 // do runs commands, those of one master in one go. What the cluster sends
 // elsewhere is sent there. An error of a command is in its result; one that is
