@@ -60,7 +60,7 @@ func (h *Handle) Start(context.Context) error {
 // Revoked implements auth.RevocationStore.
 func (h *Handle) Revoked(_ context.Context, token auth.TokenRef) (bool, error) {
 	is, err := h.node.Revoked(&token)
-	if err != nil && h.allow && h.node.undecided() {
+	if err != nil && h.allow && h.node.mayAllow() {
 		h.node.outage.pass(h.node)
 		return false, nil
 	}

@@ -194,9 +194,9 @@ func (n *Node) Fresh() bool {
 	return int64(now.Sub(n.base)) < n.good.Load() && now.UnixNano() < n.wall.Load()
 }
 
-// undecided reports whether on_error says what becomes of a token: it does in
+// mayAllow reports whether on_error says what becomes of a token: it does in
 // an outage. A node that has only just started soon knows better.
-func (n *Node) undecided() bool { return n.loaded.Load() || n.outage.is() }
+func (n *Node) mayAllow() bool { return n.loaded.Load() || n.outage.is() }
 
 // Page returns a part of what is revoked, and how much there is.
 func (n *Node) Page(ctx context.Context, from auth.Revocation, limit int) ([]auth.Revocation, int, error) {
