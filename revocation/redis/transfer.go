@@ -269,7 +269,7 @@ func (s *session) values(ctx context.Context, l *link, names []string) ([]value,
 		for i, reply := range replies {
 			text, err := reply.ToString()
 			if err != nil {
-				list, at = append(list, get(l, names[i])), append(at, i) //nolint:gosec // MGET answers for each
+				list, at = append(list, get(l, names[i])), append(at, i)
 				continue
 			}
 			values[i] = value{text: text, there: true}
