@@ -58,8 +58,13 @@ func (h *Handle) Start(context.Context) error {
 }
 
 // Revoked implements auth.RevocationStore.
-func (h *Handle) Revoked(_ context.Context, token auth.TokenRef) (bool, error) {
+func (h *Handle) Revoked(ctx context.Context, token auth.TokenRef) (bool, error) {
 	is, err := h.node.Revoked(&token)
+	if err != nil {
+		if is, err := h.node.ask(ctx, &token); err == nil {
+			return is, nil
+		}
+	}
 	if err != nil && h.allow && h.node.mayAllow() {
 		h.node.outage.pass(h.node)
 		return false, nil

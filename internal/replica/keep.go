@@ -50,6 +50,10 @@ func (n *Node) serve(ctx context.Context) (served bool, err error) {
 		return false, err
 	}
 	defer session.Close()
+	if asker, ok := session.(Asker); ok {
+		n.loading.Store(&asker)
+		defer n.loading.Store(nil)
+	}
 	lacks, err := n.load(ctx, session)
 	if err != nil {
 		return false, err

@@ -102,8 +102,10 @@ type Node struct {
 
 	refusing bool // the server did not take the last write
 
-	outage outage
-	loaded atomic.Bool // once
+	outage  outage
+	loaded  atomic.Bool           // once
+	loading atomic.Pointer[Asker] // while the copy is being filled, if it can be asked
+	asking  atomic.Int64          // checks that ask it
 }
 
 // pending is a revocation that somebody asked for and that the server may not

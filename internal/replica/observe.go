@@ -41,6 +41,7 @@ func (n *Node) Heard(at time.Time) {
 	}
 	n.mu.Unlock()
 	n.loaded.Store(true)
+	n.loading.Store(nil)
 	n.good.Store(int64(at.Sub(n.base) + n.MaxStale))
 	n.wall.Store(at.Add(n.MaxStale).UnixNano())
 	n.outage.heard(n)

@@ -232,4 +232,7 @@ func (s *session) link(key string) *link {
 }
 
 // Interface guards
-var _ replica.Session = (*session)(nil)
+var (
+	_ replica.Session = (*session)(nil)
+	_ replica.Asker   = (*session)(nil)
+)

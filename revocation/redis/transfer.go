@@ -154,6 +154,28 @@ func (l *link) scan(ctx context.Context, f func(names []string)) error {
 	}
 }
 
+// Ask implements replica.Asker.
+func (s *session) Ask(ctx context.Context, ids map[revoked.Kind]string) ([]replica.Record, error) {
+	byLink := make(map[*link][]string)
+	for kind, id := range ids {
+		name := s.source.keys.of(revoked.Entry{Kind: kind, ID: id})
+		if _, _, ok := s.source.keys.parse(name); ok { // else no key can be that long
+			l := s.link(name)
+			byLink[l] = append(byLink[l], name)
+		}
+	}
+	var list []replica.Record
+	for l, names := range byLink {
+		err := s.readKeys(ctx, l, names, func(_ revoked.Kind, _ string, records []replica.Record) {
+			list = append(list, records...)
+		})
+		if err != nil {
+			return nil, fmt.Errorf("reading from %s: %w", l.address, err)
+		}
+	}
+	return list, nil
+}
+
 // read reads keys that changed, and tells the node.
 func (s *session) read(ctx context.Context, n *replica.Node, changed map[string]*link) error {
 	byLink := make(map[*link][]string)
