@@ -15,9 +15,10 @@ import (
 type million struct {
 	Package string  `json:"package"`
 	Store   string  `json:"store"`
-	Load    float64 `json:"load"`   // ms until it decides after a start; 0 if it loads nothing
-	Memory  float64 `json:"memory"` // MiB
-	Nanos   float64 `json:"ns"`     // of a look-up
+	Load    float64 `json:"load"`           // ms until it decides after a start; 0 if it loads nothing
+	Fill    float64 `json:"fill,omitempty"` // ms until its copy is filled, where that is later
+	Memory  float64 `json:"memory"`         // MiB
+	Nanos   float64 `json:"ns"`             // of a look-up
 	Allocs  float64 `json:"allocs"`
 }
 
@@ -66,7 +67,7 @@ func parseMillions(pkg, text string) []million {
 			}
 			return median(runs[name][unit])
 		}
-		list = append(list, million{pkg, name, of("load-ms"), of("MiB"), of("ns/op"), of("allocs/op")})
+		list = append(list, million{pkg, name, of("load-ms"), of("fill-ms"), of("MiB"), of("ns/op"), of("allocs/op")})
 	}
 	return list
 }

@@ -43,11 +43,11 @@ func TestBenchmarksOfAMillionAreRead(t *testing.T) {
 	got := parseMillions("./x", `BenchmarkMillion/bolt-2  1000  300.5 ns/op  80.50 MiB  700 load-ms  0 B/op  0 allocs/op
 BenchmarkMillion/bolt-2  	2026 INFO something
   1000  100.5 ns/op  81.50 MiB  900 load-ms  0 B/op  1 allocs/op
-BenchmarkMillion/bolt-2  1000  200.5 ns/op  82.50 MiB  800 load-ms  0 B/op  0 allocs/op
+BenchmarkMillion/bolt-2  1000  200.5 ns/op  82.50 MiB  800 load-ms  1900 fill-ms  0 B/op  0 allocs/op
 BenchmarkMillion/memory-2  1000  90 ns/op  80 MiB  0 B/op  0 allocs/op
 BenchmarkOther-2  1000  90 ns/op
 `)
-	want := []million{{"./x", "bolt", 800, 81.5, 200.5, 0}, {"./x", "memory", 0, 80, 90, 0}}
+	want := []million{{"./x", "bolt", 800, 1900, 81.5, 200.5, 0}, {"./x", "memory", 0, 0, 80, 90, 0}}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %+v", got)
 	}

@@ -30,7 +30,8 @@ const DefaultKeyPrefix = "revoked_tokens:"
 // server, in a group that sentinels watch, or in a cluster. All Caddys that
 // share it refuse what one of them revoked, within a tenth of a second.
 //
-// Each Caddy keeps a copy of what is revoked, and no request asks the server. If
+// Each Caddy keeps a copy of what is revoked, and no request asks the server, but
+// while the copy is being filled: then it may take 50 milliseconds to answer. If
 // the server was not heard for max_stale, the copy is trusted in what it holds
 // alone: what is revoked stays refused, and whatever else comes is answered
 // with 503 and Retry-After, or passes with "on_error allow". A log-out that the
