@@ -172,6 +172,21 @@ func TestFiguresAreReadAsTheyWereWritten(t *testing.T) {
 	}
 }
 
+// What was measured alone, later and elsewhere, must not pass for a part of the run.
+func TestWhatWasMeasuredAgainSaysSo(t *testing.T) {
+	t.Parallel()
+	r := made(10)
+	if strings.Contains(r.markdown(), "Measured again") {
+		t.Error("control: something is said to be measured again")
+	}
+	r.Machine.CPU = "one"
+	r.Since = []since{{ID: "million ./x", Date: time.Date(2026, 2, 3, 0, 0, 0, 0, time.UTC), CPU: "another", Load: 0.5}}
+	text := r.markdown()
+	if !strings.Contains(text, "`million ./x`, on 3 February 2026, on another; before it began, 0.5 processes") || !strings.Contains(text, "2 January 2026 in") || !strings.Contains(text, "on one,") {
+		t.Error(text)
+	}
+}
+
 // Figures of a quick run must not pass for others.
 func TestAQuickRunSaysWhatItIsAndIsNotDocumentation(t *testing.T) {
 	r := made(10)

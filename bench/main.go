@@ -124,7 +124,11 @@ func run(ctx context.Context, args []string) error {
 func measure(ctx context.Context, o options, r *results) error {
 	begin := time.Now()
 	e := efforts[o.mode]
-	r.Mode, r.Date, r.Load, r.Effort = o.mode, begin.UTC().Truncate(time.Second), loadAverage(), e
+	date, load := begin.UTC().Truncate(time.Second), loadAverage()
+	kept := o.only != nil && r.Mode != ""
+	if !kept {
+		r.Mode, r.Date, r.Load, r.Effort = o.mode, date, load, e
+	}
 	if err := pinSelf(); err != nil {
 		return err
 	}
@@ -166,7 +170,16 @@ func measure(ctx context.Context, o options, r *results) error {
 			return err
 		}
 	}
-	r.Machine, r.Done = l.describe(ctx), nil
+	machine := l.describe(ctx)
+	r.Done = nil
+	if !kept {
+		r.Machine, r.Since = machine, nil
+	} else {
+		for _, t := range tasks {
+			r.Since = slices.DeleteFunc(r.Since, func(s since) bool { return s.ID == t.id })
+			r.Since = append(r.Since, since{ID: t.id, Date: date, CPU: machine.CPU, Load: load})
+		}
+	}
 	if err := os.Remove(o.partial()); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}

@@ -77,6 +77,10 @@ func (r *results) method(p func(string, ...any)) {
 		versions = append(versions, name+" "+m.Versions[name])
 	}
 	p("%s.\n", strings.Join(versions, ", "))
+	for _, s := range r.Since {
+		p("Measured again alone, and compared with nothing else here: `%s`, on %s, on %s; before it began, %.1f processes wanted a core.\n",
+			s.ID, s.Date.Format("2 January 2006"), s.CPU, s.Load)
+	}
 	p("Each row is two servers that run at the same time, one with authentication and one without, and are sent the same requests in turn: %d pairs of slices of up to %s requests, first one and then the other ahead, over %d connections. "+
 		"What they *add* is the difference of the CPU time of the two processes, user and system, per request: the median of the pairs and, in brackets, between what the middle half of them lies. "+
 		"The load generator is not in it. Before a row is measured, both servers answer 200 to what is sent, and the one that protects refuses a request without a credential and one with a credential that was changed by a letter.\n",

@@ -114,6 +114,16 @@ type results struct {
 	Stages      []stage           `json:"stages"`
 	Failed      map[string]string `json:"failed,omitempty"` // what could not be measured, and why
 	Done        []string          `json:"done,omitempty"`   // of a run that has not ended
+	Since       []since           `json:"since,omitempty"`
+}
+
+// since is a task that was run alone after the run of which the rest is, perhaps
+// on another machine.
+type since struct {
+	ID   string    `json:"id"`
+	Date time.Time `json:"date"`
+	CPU  string    `json:"cpu"`
+	Load float64   `json:"load"`
 }
 
 // measured is a row with its figures; none if it failed.
