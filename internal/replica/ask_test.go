@@ -113,6 +113,25 @@ func TestTokensNeedNotWaitForALargeCopy(t *testing.T) {
 	}
 }
 
+func TestLogOutsNeedNotWaitForALargeCopy(t *testing.T) {
+	t.Parallel()
+	var written atomic.Int32
+	a := &asked{answer: func(context.Context, map[revoked.Kind]string) ([]Record, error) { return nil, nil }}
+	a.write = func(changes []Change) { written.Add(int32(len(changes))) }
+	h, loaded := loadingNode(t, a, false)
+	if err := revoke(t, h, "x"); err != nil || written.Load() != 1 {
+		t.Errorf("%v; %d are written", err, written.Load())
+	}
+	if h.Node().Fresh() || !is(t, h, "x") {
+		t.Error("the copy is filled already, or the token valid")
+	}
+	loaded()
+	eventually(t, "the copy is filled", h.Node().Fresh)
+	if !is(t, h, "x") {
+		t.Error("the token is valid when the copy is filled")
+	}
+}
+
 // Attack: a server that does not answer while the copy is being filled holds
 // requests, or lets them pass.
 func TestServerThatIsAskedHoldsNoCheck(t *testing.T) {

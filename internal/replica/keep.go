@@ -54,15 +54,16 @@ func (n *Node) serve(ctx context.Context) (served bool, err error) {
 		n.loading.Store(&asker)
 		defer n.loading.Store(nil)
 	}
-	lacks, err := n.load(ctx, session)
+	ctx, cancel := context.WithCancel(ctx)
+	var writer sync.WaitGroup
+	defer writer.Wait()
+	defer cancel()
+	lacks := make(chan []Change, 1) // nobody who logs out waits until a large copy is filled
+	writer.Go(func() { n.serveWrites(ctx, session, lacks) })
+	list, err := n.load(ctx, session)
 	if err != nil {
 		return false, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	var writer sync.WaitGroup
-	writer.Go(func() { n.serveWrites(ctx, session, lacks) })
-	err = session.Follow(ctx, n)
-	cancel()
-	writer.Wait()
-	return true, err
+	lacks <- list
+	return true, session.Follow(ctx, n)
 }

@@ -322,7 +322,7 @@ func (n *Node) write(ctx context.Context, changes []Change) error {
 // Enter is called before a caller waits for the server, and Leave after it. An
 // error means that it must not: the server does not answer, or too many wait.
 func (n *Node) Enter() error {
-	if n.outage.is() {
+	if n.outage.is() && n.loading.Load() == nil {
 		return errDown
 	}
 	if n.queue.Add(1) > maxWaiting {

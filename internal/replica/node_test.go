@@ -407,7 +407,13 @@ func TestLoadingEndsWithWhatWasReadLast(t *testing.T) {
 // scripted is a session that loads what a test says, and then lasts.
 type scripted struct {
 	Session
-	load func(to *Loading)
+	load  func(to *Loading)
+	write func(changes []Change)
+}
+
+func (s *scripted) Write(_ context.Context, changes []Change) []error {
+	s.write(changes)
+	return nil
 }
 
 func (s *scripted) Load(_ context.Context, to *Loading) error {

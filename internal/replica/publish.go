@@ -16,9 +16,9 @@ import (
 const retryEvery = time.Second
 
 // serveWrites writes what callers wait for and, when nobody waits, what the
-// server lacks.
-func (n *Node) serveWrites(ctx context.Context, session Session, lacks []Change) {
-	rest := append(n.unwritten(0), lacks...)
+// server lacks, once that is known.
+func (n *Node) serveWrites(ctx context.Context, session Session, lacks <-chan []Change) {
+	rest := n.unwritten(0)
 	retry := time.NewTicker(retryEvery)
 	defer retry.Stop()
 	always := make(chan struct{})
@@ -41,6 +41,8 @@ func (n *Node) serveWrites(ctx context.Context, session Session, lacks []Change)
 			part := rest[:min(len(rest), maxBatch)]
 			rest = rest[len(part):]
 			n.commit(ctx, session, part)
+		case list := <-lacks:
+			rest = append(rest, list...)
 		case <-retry.C:
 			if len(rest) == 0 {
 				rest = n.unwritten(Timeout)

@@ -27,6 +27,7 @@ func TestServerCanBeAskedAboutSingleTokens(t *testing.T) {
 		"cluster": {cluster, &Redis{Cluster: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c.redis.Addresses = []string{c.servers[0].Address()}
 			r := connected(t, c.redis)
 			full := token("full")
