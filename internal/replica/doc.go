@@ -5,8 +5,9 @@
 // node that keeps a copy of everything that is revoked.
 //
 // A look-up asks the copy and nothing else. The copy is filled when the node
-// connects, and follows the server from then on. A node that has not heard from
-// the server for some time trusts the copy only in what it says is revoked.
+// connects, and follows the server from then on; while it is being filled, some
+// servers are asked about what it does not hold yet. A node that has not heard
+// from the server for some time trusts the copy only in what it says is revoked.
 //
 // The server may lose what it confirmed: it is restored from an old copy of its
 // own, replaced by one that lags behind, emptied. At each connection the node
