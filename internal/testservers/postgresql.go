@@ -49,6 +49,22 @@ func OwnPostgreSQL(tb testing.TB) *Server {
 	return owned(tb, findPostgreSQL(tb))
 }
 
+// StandBy starts a PostgreSQL again as a standby: it is read, and stays behind,
+// until it is promoted.
+func (s *Server) StandBy(tb testing.TB) {
+	tb.Helper()
+	path := filepath.Join(s.dir, "data", "standby.signal")
+	err := os.WriteFile(path, nil, 0o600)
+	if err == nil {
+		err = giveTo(s.kind.account(), path)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s.Stop()
+	s.Start(tb)
+}
+
 func (postgresql) account() string { return "postgres" }
 
 func (p postgresql) prepare(s *Server) error {
