@@ -12,6 +12,8 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/caddybolt/caddy-bolt/internal/sqldsn"
 )
 
 // unreachable is the error of a database that did not answer.
@@ -21,13 +23,6 @@ func isUnreachable(err error) bool {
 	var u unreachable
 	return errors.As(err, &u)
 }
-
-// What a database says of a value that cannot be in its column, such as a
-// letter in a number. It was a visitor's: nobody has that name or ID.
-var (
-	postgresBadValues = []string{"22001", "22003", "22007", "22008", "22021", "22P02", "22P05"}
-	mysqlBadValues    = []uint16{1264, 1267, 1292, 1300, 1366, 3854, 3988}
-)
 
 // postgresFaults are the classes of errors whose text is about the server, the
 // account or the query, and never about a row or what was asked for.
@@ -44,6 +39,8 @@ func (d *database) explain(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled): // the visitor went away
 		return ctx.Err()
+	case sqldsn.IsBadValue(err): // it was the visitor's: nobody has that name or ID
+		return errNoUser
 	case errors.As(err, &pg):
 		return explainPostgres(pg)
 	case errors.As(err, &my):
@@ -58,8 +55,6 @@ func (d *database) explain(ctx context.Context, err error) error {
 func explainPostgres(err *pgconn.PgError) error {
 	class := err.Code[:min(2, len(err.Code))]
 	switch {
-	case slices.Contains(postgresBadValues, err.Code):
-		return errNoUser
 	case class == "08" || class == "53" || class == "57":
 		return unreachable{fmt.Errorf("SQLSTATE %s: %s", err.Code, err.Message)}
 	case slices.Contains(postgresFaults, class):
@@ -71,8 +66,6 @@ func explainPostgres(err *pgconn.PgError) error {
 
 func explainMySQL(err *mysql.MySQLError) error {
 	switch {
-	case slices.Contains(mysqlBadValues, err.Number):
-		return errNoUser
 	case slices.Contains(mysqlFaults, err.Number):
 		return fmt.Errorf("error %d: %s", err.Number, err.Message)
 	default:
