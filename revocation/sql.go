@@ -39,6 +39,10 @@ func init() {
 // that the database does not take within two seconds is 503; this Caddy refuses
 // the token all the same, and writes it as soon as the database is back.
 //
+// The database is one server, the primary: a standby or a replica does not know yet
+// what was revoked. When another answers than before, as after a failover, all is
+// read anew. A pooler that reads from one server and writes to another is an outage.
+//
 // An application that has a table of revoked tokens names it with table and
 // column: what stands there is refused, and what Caddy revokes by its "jti" is
 // added there, as far as the table allows. A row that the application deletes is

@@ -53,7 +53,7 @@ func (p *pooled) Follow(ctx context.Context, n *replica.Node) error {
 	if err != nil {
 		return err
 	}
-	p.follower, p.listener = conn, nil
+	p.follower, p.listener, p.lost = conn, nil, make(chan error, 1)
 	return p.sqlSession.Follow(ctx, n)
 }
 

@@ -7,15 +7,11 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"math"
-	"net"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
-	"github.com/jackc/pgx/v5/pgconn"
 	"go.uber.org/zap"
 
 	"github.com/caddyserver/caddy/v2"
@@ -51,20 +47,24 @@ func newForeignTable(d sqldsn.Dialect, table, column string) *foreignTable {
 		parts[i] = quote(parts[i])
 	}
 	table, column = strings.Join(parts, "."), quote(column)
+	value, text := "?", column
+	if d == sqldsn.PostgreSQL {
+		// Text, whatever the type: without the blanks that fill up a character(n).
+		value, text = "$1", column+" || ''"
+	}
 	f := &foreignTable{
-		name:   table,
-		read:   "SELECT " + column + " FROM " + table + " WHERE " + column + " IS NOT NULL",
-		find:   "SELECT 1 FROM " + table + " WHERE " + column + " = ?",
-		insert: "INSERT INTO " + table + " (" + column + ") VALUES (?)",
-		remove: "DELETE FROM " + table + " WHERE " + column + " = ?",
+		name: table,
+		read: "SELECT NULL, " + serverOf(d) + " FROM caddy_auth_revocations WHERE digest = " + value +
+			" UNION ALL SELECT " + text + ", NULL FROM " + table + " WHERE " + column + " IS NOT NULL",
+		find:   "SELECT 1 FROM " + table + " WHERE " + column + " = " + value,
+		insert: "INSERT INTO " + table + " (" + column + ") VALUES (" + value + ")",
+		remove: "DELETE FROM " + table + " WHERE " + column + " = " + value,
+		known:  make(map[string]struct{}),
 	}
 	if d == sqldsn.MySQL {
 		// Collations make two IDs one: to take one back must not take back the other.
 		f.exactly = true
 		f.remove += " AND CAST(CONVERT(" + column + " USING utf8mb4) AS BINARY) = CAST(? AS BINARY)"
-	}
-	if d == sqldsn.PostgreSQL {
-		f.find, f.insert, f.remove = numbered(f.find), numbered(f.insert), numbered(f.remove)
 	}
 	return f
 }
@@ -72,12 +72,13 @@ func newForeignTable(d sqldsn.Dialect, table, column string) *foreignTable {
 // probe finds out whether the table can be read.
 func (f *foreignTable) probe(ctx context.Context, conn *sql.Conn) error {
 	f.next = time.Time{}
-	_, err := conn.ExecContext(ctx, f.read+" AND 1 = 0")
+	_, err := conn.ExecContext(ctx, f.read+" AND 1 = 0", counterDigest[:])
 	return err
 }
 
-// poll reads the table, unless that was done a moment ago.
-func (f *foreignTable) poll(ctx context.Context, conn *sql.Conn, n *replica.Node) error {
+// poll reads the table, unless that was done a moment ago. What is not there is
+// forgotten if the server is the one of the session: another may lag.
+func (f *foreignTable) poll(ctx context.Context, s *sqlSession, n *replica.Node) error {
 	begun := time.Now()
 	if begun.Before(f.next) {
 		return nil
@@ -86,19 +87,26 @@ func (f *foreignTable) poll(ctx context.Context, conn *sql.Conn, n *replica.Node
 	defer cancel()
 	patience := time.AfterFunc(replica.Timeout, cancel)
 	defer patience.Stop()
-	rows, err := conn.QueryContext(ctx, f.read)
+	rows, err := s.follower.QueryContext(ctx, f.read, counterDigest[:])
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	seen := make(map[string]struct{}, len(f.known))
+	seen, named := make(map[string]struct{}, len(f.known)), false
 	for rows.Next() {
 		if len(seen)%1000 == 0 {
 			patience.Reset(replica.Timeout)
 		}
-		var id sql.RawBytes
-		if err := rows.Scan(&id); err != nil {
+		var id, answers sql.RawBytes
+		if err := rows.Scan(&id, &answers); err != nil {
 			return err
+		}
+		if answers != nil {
+			if err := s.check(string(answers)); err != nil {
+				return err
+			}
+			named = true
+			continue
 		}
 		if len(id) == 0 || len(id) > revoked.MaxName {
 			continue
@@ -108,10 +116,13 @@ func (f *foreignTable) poll(ctx context.Context, conn *sql.Conn, n *replica.Node
 		if !n.Foreign.Revoked(&auth.TokenRef{ID: name}, anyTime) {
 			n.Foreign.Apply(foreignEntry(name))
 		}
-		seen[name] = struct{}{}
+		seen[name], f.known[name] = struct{}{}, struct{}{}
 	}
 	if err := rows.Err(); err != nil {
 		return err
+	}
+	if !named {
+		return errReset
 	}
 	for id := range f.known {
 		if _, ok := seen[id]; !ok {
@@ -139,44 +150,20 @@ func (f *foreignTable) write(ctx context.Context, db *sql.DB, changes []replica.
 		switch {
 		case c.Kind != revoked.Token:
 		case c.Op == replica.Forget:
-			if _, err := db.ExecContext(ctx, f.remove, f.removed(c.ID)...); err != nil {
-				return withoutValues(err)
+			_, err := db.ExecContext(ctx, f.remove, f.removed(c.ID)...)
+			if err != nil && !sqldsn.IsBadValue(err) { // what the column cannot hold is not in it
+				return unfit(err)
 			}
 		case c.Op == replica.Revoke:
 			if err := f.add(ctx, db, c.ID); err != nil {
 				f.refused.Do(func() {
 					caddy.Log().Named("http.auth.revocation.sql").Warn("the application's table does not take what is revoked here; it stands in caddy_auth_revocations alone",
-						zap.Error(withoutValues(err)))
+						zap.Error(unfit(err)))
 				})
 			}
 		}
 	}
 	return nil
-}
-
-// withoutValues is an error of a statement, without its text: that may quote the
-// ID of a token.
-func withoutValues(err error) error {
-	var postgres *pgconn.PgError
-	var mariadb *mysql.MySQLError
-	var network net.Error
-	switch {
-	case errors.As(err, &postgres):
-		text := "SQLSTATE " + postgres.Code
-		if postgres.ColumnName != "" {
-			text += fmt.Sprintf(", column %q", postgres.ColumnName)
-		}
-		if postgres.ConstraintName != "" {
-			text += fmt.Sprintf(", constraint %q", postgres.ConstraintName)
-		}
-		return errors.New(text)
-	case errors.As(err, &mariadb):
-		return fmt.Errorf("error %d, SQLSTATE %s", mariadb.Number, mariadb.SQLState[:])
-	case errors.As(err, &network), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return err
-	default:
-		return fmt.Errorf("it does not fit (%T)", err)
-	}
 }
 
 // removed are the parameters of remove.

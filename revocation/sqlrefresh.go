@@ -125,7 +125,7 @@ func (s *SQL) ask(ctx context.Context, do func(context.Context, *sqlSession) err
 	if err != nil {
 		return err
 	}
-	return do(ctx, q)
+	return withoutValues(do(ctx, q))
 }
 
 func sessionError(err error) error {

@@ -29,7 +29,8 @@ const pollLimit = 5000
 
 var (
 	errReset = errors.New("the table of revocations is not the one that was read")
-	errMoved = errors.New("another server of the database answers than before: a pooler or balancer in between has to lead to one, the primary")
+	errMoved = errors.New("another server of the database answers than before, or its table was made anew: a pooler or balancer in between has to lead to one, the primary")
+	errCopy  = errors.New("the server of the database is a standby, a replica or read-only, and what it holds may be old: the dsn has to lead to the primary")
 )
 
 // sqlSource is a database.
@@ -49,8 +50,9 @@ type sqlSession struct {
 	db       *sql.DB
 	follower *sql.Conn
 	listener *sql.Conn // of PostgreSQL
-	server   string    // the one that answers
+	server   string    // the one that takes what is written; all that is read must come from it
 	last     int64     // the version up to which all is known
+	lost     chan error
 }
 
 // Connect implements replica.Source.
@@ -58,7 +60,7 @@ func (s *sqlSource) Connect(ctx context.Context) (replica.Session, error) {
 	db := sql.OpenDB(s.target.Connector)
 	db.SetMaxOpenConns(maxConnections)
 	db.SetMaxIdleConns(maxConnections)
-	session := &sqlSession{sqlSource: s, statements: statementsOf(s.target.Dialect), db: db}
+	session := &sqlSession{sqlSource: s, statements: statementsOf(s.target.Dialect), db: db, lost: make(chan error, 1)}
 	if err := session.open(ctx); err != nil {
 		session.Close()
 		return nil, err
@@ -71,20 +73,25 @@ func (s *sqlSession) open(ctx context.Context) (err error) {
 	if s.follower, err = s.db.Conn(ctx); err != nil {
 		return err
 	}
+	if s.settle != "" {
+		if _, err = s.follower.ExecContext(ctx, s.settle); err != nil {
+			return err
+		}
+	}
 	// To make a table needs a right that the account need not have when the
 	// table is there.
-	if _, err = s.version(ctx, s.follower); err != nil {
+	if err = s.meet(ctx); err != nil {
 		for _, create := range s.create {
 			if _, createErr := s.follower.ExecContext(ctx, create); createErr != nil {
 				return fmt.Errorf("%w; making it: %w", err, createErr)
 			}
 		}
-		if _, err = s.version(ctx, s.follower); err != nil {
+		if err = s.meet(ctx); err != nil {
 			return err
 		}
 	}
-	if _, err := s.follower.ExecContext(ctx, s.probeSessions); err != nil {
-		return err
+	if s.server == "" {
+		return errCopy
 	}
 	if s.foreign != nil {
 		if err := s.foreign.probe(ctx, s.follower); err != nil {
@@ -101,10 +108,46 @@ func (s *sqlSession) open(ctx context.Context) (err error) {
 	return err
 }
 
-// version returns the number of the last change.
-func (s *sqlSession) version(ctx context.Context, q queryer) (version int64, err error) {
-	err = q.QueryRowContext(ctx, s.readVersion, counterDigest[:]).Scan(&version)
-	return version, err
+// meet finds the tables, and asks for the name of the server that takes what is
+// written: poolers that read elsewhere lead a transaction, which may write, to the
+// primary.
+func (s *sqlSession) meet(ctx context.Context) error {
+	tx, err := s.follower.BeginTx(ctx, s.isolation)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, s.server, err = s.version(ctx, tx); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, s.probeSessions)
+	return err
+}
+
+// check judges the name of a server that answered.
+func (s *sqlSession) check(server string) error {
+	switch server {
+	case s.server:
+		return nil
+	case "":
+		return errCopy
+	default:
+		return errMoved
+	}
+}
+
+// version returns the number of the last change, and the name of the server.
+func (s *sqlSession) version(ctx context.Context, tx *sql.Tx) (version int64, server string, err error) {
+	err = tx.QueryRowContext(ctx, s.readVersion, counterDigest[:]).Scan(&version, &server)
+	return version, server, err
+}
+
+// end ends Follow with that error.
+func (s *sqlSession) end(err error) {
+	select {
+	case s.lost <- err:
+	default:
+	}
 }
 
 // Close implements replica.Session.
@@ -131,6 +174,7 @@ func (s *sqlSession) Load(ctx context.Context, to *replica.Loading) error {
 		return err
 	}
 	defer rows.Close()
+	counted := false
 	for i := 0; rows.Next(); i++ {
 		if i%1000 == 0 {
 			patience.Reset(replica.Timeout)
@@ -140,7 +184,10 @@ func (s *sqlSession) Load(ctx context.Context, to *replica.Loading) error {
 			return err
 		}
 		if r.Kind == counterKind {
-			s.last, s.server = version, r.ID
+			if err := s.check(r.ID); err != nil {
+				return err
+			}
+			s.last, counted = version, true
 			continue
 		}
 		to.Add(r)
@@ -148,7 +195,7 @@ func (s *sqlSession) Load(ctx context.Context, to *replica.Loading) error {
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	if s.server == "" {
+	if !counted {
 		return errReset
 	}
 	return nil
@@ -160,9 +207,9 @@ func (s *sqlSession) Follow(ctx context.Context, n *replica.Node) error {
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	defer cancel()
-	notified, lost := make(chan struct{}, 1), make(chan error, 1)
+	notified := make(chan struct{}, 1)
 	if s.listener != nil {
-		beside.Go(func() { lost <- s.listenTo(ctx, notified) })
+		beside.Go(func() { s.end(s.listenTo(ctx, notified)) })
 	}
 	beside.Go(func() { s.keepTidy(ctx) })
 	heartbeat := time.NewTicker(replica.Heartbeat)
@@ -177,7 +224,7 @@ func (s *sqlSession) Follow(ctx context.Context, n *replica.Node) error {
 			}
 		}
 		if s.foreign != nil {
-			if err := s.foreign.poll(ctx, s.follower, n); err != nil {
+			if err := s.foreign.poll(ctx, s, n); err != nil {
 				return err
 			}
 		}
@@ -185,7 +232,7 @@ func (s *sqlSession) Follow(ctx context.Context, n *replica.Node) error {
 		select {
 		case <-heartbeat.C:
 		case <-notified:
-		case err := <-lost:
+		case err := <-s.lost:
 			return err
 		case <-ctx.Done():
 			return ctx.Err()
@@ -209,8 +256,8 @@ func (s *sqlSession) poll(ctx context.Context, n *replica.Node) (more bool, err 
 			return false, err
 		}
 		if r.Kind == counterKind {
-			if r.ID != s.server {
-				return false, errMoved
+			if err := s.check(r.ID); err != nil {
+				return false, err
 			}
 			counter = version
 			continue
@@ -259,10 +306,11 @@ func (s *sqlSession) Write(ctx context.Context, changes []replica.Change) []erro
 		return nil
 	}
 	errs := make([]error, len(changes))
+	alone := len(changes) > 1 && !errors.Is(err, errMoved) && !errors.Is(err, errCopy)
 	for i := range changes {
-		errs[i] = err
-		if len(changes) > 1 && ctx.Err() == nil { // one of them may be the trouble
-			errs[i] = s.commit(ctx, changes[i:i+1])
+		errs[i] = withoutValues(err)
+		if alone && ctx.Err() == nil { // one of them may be the trouble
+			errs[i] = withoutValues(s.commit(ctx, changes[i:i+1]))
 		}
 	}
 	return errs
@@ -279,8 +327,12 @@ func (s *sqlSession) commit(ctx context.Context, changes []replica.Change) error
 	if _, err := tx.ExecContext(ctx, s.count, counterDigest[:]); err != nil {
 		return err
 	}
-	version, err := s.version(ctx, tx)
+	version, server, err := s.version(ctx, tx)
 	if err != nil {
+		return err
+	}
+	if err := s.check(server); err != nil {
+		s.end(err) // others read what this server does not hold
 		return err
 	}
 	for _, c := range changes {
@@ -323,11 +375,6 @@ func (s *sqlSession) change(ctx context.Context, tx *sql.Tx, c replica.Change, v
 }
 
 func (s *sqlSource) now() int64 { return revoked.Nanoseconds(s.clock.Now()) }
-
-// queryer is a connection or a transaction.
-type queryer interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
 
 // Interface guards
 var (

@@ -4,6 +4,7 @@
 package revocation
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/binary"
@@ -21,7 +22,8 @@ const ownPrefix = "caddy_auth_"
 
 var ownTables = []string{"caddy_auth_revocations", "caddy_auth_sessions"}
 
-// counterKind is that of the row which counts the changes.
+// counterKind is that of the row which counts the changes. Its tombstone is a text
+// that no other table has.
 const counterKind revoked.Kind = 'v'
 
 // counterDigest is the key of that row. No entry has it.
@@ -39,6 +41,7 @@ func digestOf(e revoked.Entry) []byte {
 // statements are what is said to a database. IDs are bytes: collations would
 // make two of them one.
 type statements struct {
+	settle        string // how the follower reads
 	create        []string
 	probeSessions string
 	readVersion   string
@@ -59,10 +62,28 @@ type statements struct {
 // highest is where a counter begins that is not there.
 const highest = "COALESCE(max(version), 0) FROM caddy_auth_revocations"
 
-// recordColumns are those of scanRecord. In the place of an ID, the counter has
-// the name of the server that answers.
-func recordColumns(server string) string {
-	return "kind, issuer, CASE WHEN kind = 'v' THEN " + server + " ELSE id END AS id, cutoff, until, tombstone, version"
+// These name the server that answers, since its start, and the table, for the row
+// that counts the changes. A server that others write to has no name: a standby, a
+// replica. Any account may ask for it, and through all connections to a server it
+// is the same text.
+const (
+	// To the microsecond: no two servers have started at once, nor one twice.
+	postgresServer = "convert_to(CASE WHEN pg_is_in_recovery() THEN '' ELSE " +
+		"CAST(CAST(extract(epoch FROM pg_postmaster_start_time()) * 1000000 AS bigint) AS text) || '/' || tombstone END, 'UTF8')"
+
+	// The end of a UUID stays the same until the server starts again; as a number,
+	// since MariaDB spoils it among other text. Where read_only has more values than
+	// two, it has names.
+	mysqlServer = "IF(CAST(@@global.read_only AS CHAR) IN ('0', 'OFF') AND @@global.innodb_read_only = 0, " +
+		"CONCAT_WS('/', @@hostname, @@port, @@server_id, CRC32(RIGHT(UUID(), 17)), CAST(tombstone AS BINARY)), '')"
+)
+
+// serverOf returns what names the server.
+func serverOf(d sqldsn.Dialect) string {
+	if d == sqldsn.PostgreSQL {
+		return postgresServer
+	}
+	return mysqlServer
 }
 
 // insertEntry takes the digest, the kind, the issuer, the ID, the cut-off, the
@@ -74,7 +95,6 @@ const insertEntry = "INSERT INTO caddy_auth_revocations (digest, kind, issuer, i
 // is there that it did not change.
 var common = statements{
 	probeSessions: "SELECT 1 FROM caddy_auth_sessions WHERE 1 = 0",
-	readVersion:   "SELECT version FROM caddy_auth_revocations WHERE digest = ?",
 	count:         "UPDATE caddy_auth_revocations SET version = version + 1 WHERE digest = ?",
 	readTombstone: "SELECT tombstone FROM caddy_auth_revocations WHERE digest = ?",
 	readSession:   "SELECT session FROM caddy_auth_sessions WHERE digest = ? AND until > ?",
@@ -82,9 +102,11 @@ var common = statements{
 	endSession:    "DELETE FROM caddy_auth_sessions WHERE digest = ?",
 }
 
-// follow makes the statements that read the table, on a server that names itself.
+// follow makes the statements that say which server answers. In the place of an
+// ID, the counter has its name.
 func (s *statements) follow(server string) {
-	columns := recordColumns(server)
+	columns := "kind, issuer, CASE WHEN kind = 'v' THEN " + server + " ELSE id END AS id, cutoff, until, tombstone, version"
+	s.readVersion = "SELECT version, " + server + " FROM caddy_auth_revocations WHERE digest = ?"
 	s.load = "SELECT " + columns + " FROM caddy_auth_revocations WHERE until > ?"
 	s.changes = "SELECT " + columns + " FROM caddy_auth_revocations WHERE digest = ? UNION ALL " +
 		"(SELECT " + columns + " FROM caddy_auth_revocations WHERE version > ? AND digest <> ? ORDER BY version LIMIT ?)"
@@ -92,15 +114,14 @@ func (s *statements) follow(server string) {
 
 func postgresStatements() *statements {
 	s := common
-	// To the microsecond: no two servers have started at once, nor one twice.
-	s.follow("convert_to(CAST(extract(epoch FROM pg_postmaster_start_time()) AS text), 'UTF8')")
+	s.follow(postgresServer)
 	s.create = []string{
 		`CREATE TABLE IF NOT EXISTS caddy_auth_revocations (digest bytea PRIMARY KEY, kind text NOT NULL, issuer bytea NOT NULL, id bytea NOT NULL,
 			cutoff bigint NOT NULL, until bigint NOT NULL, tombstone text NOT NULL, version bigint NOT NULL)`,
 		"CREATE INDEX IF NOT EXISTS caddy_auth_revocations_version ON caddy_auth_revocations (version)",
 		`CREATE TABLE IF NOT EXISTS caddy_auth_sessions (digest bytea PRIMARY KEY, current bytea NOT NULL, until bigint NOT NULL, session bytea NOT NULL,
 			rotations bigint NOT NULL DEFAULT 0)`,
-		`INSERT INTO caddy_auth_revocations SELECT decode('` + strings.Repeat("00", 32) + `', 'hex'), 'v', '', '', 0, 9223372036854775807, '', ` + highest + ` ON CONFLICT DO NOTHING`,
+		`INSERT INTO caddy_auth_revocations SELECT decode('` + strings.Repeat("00", 32) + `', 'hex'), 'v', '', '', 0, 9223372036854775807, '` + rand.Text() + `', ` + highest + ` ON CONFLICT DO NOTHING`,
 	}
 	const t = "caddy_auth_revocations."
 	s.revoke = insertEntry + "ON CONFLICT (digest) DO UPDATE SET " +
@@ -133,14 +154,17 @@ func postgresStatements() *statements {
 
 func mysqlStatements() *statements {
 	s := common
-	s.follow("CONCAT_WS('/', @@hostname, @@port, @@server_id)")
+	s.follow(mysqlServer)
 	s.create = []string{
 		`CREATE TABLE IF NOT EXISTS caddy_auth_revocations (digest binary(32) PRIMARY KEY, kind char(1) NOT NULL, issuer blob NOT NULL, id blob NOT NULL,
 			cutoff bigint NOT NULL, until bigint NOT NULL, tombstone varchar(64) NOT NULL, version bigint NOT NULL, INDEX (version)) ENGINE = InnoDB`,
 		`CREATE TABLE IF NOT EXISTS caddy_auth_sessions (digest binary(32) PRIMARY KEY, current binary(32) NOT NULL, until bigint NOT NULL, session blob NOT NULL,
 			rotations bigint NOT NULL DEFAULT 0) ENGINE = InnoDB`,
-		`INSERT IGNORE INTO caddy_auth_revocations SELECT x'` + strings.Repeat("00", 32) + `', 'v', '', '', 0, 9223372036854775807, '', ` + highest,
+		`INSERT IGNORE INTO caddy_auth_revocations SELECT x'` + strings.Repeat("00", 32) + `', 'v', '', '', 0, 9223372036854775807, '` + rand.Text() + `', ` + highest,
 	}
+	// Whoever reads what others have not committed yet sees the counter move before
+	// the rows that it counts.
+	s.settle = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 	// Assignments are made from left to right.
 	s.revoke = insertEntry + "ON DUPLICATE KEY UPDATE " +
 		"cutoff = IF(tombstone <> '', VALUES(cutoff), GREATEST(cutoff, VALUES(cutoff))), " +
@@ -175,7 +199,7 @@ func numbered(text string) string {
 	return b.String()
 }
 
-// scanRecord reads a row of the columns of records.
+// scanRecord reads a row of what is loaded, or changed.
 func scanRecord(rows *sql.Rows) (r replica.Record, version int64, err error) {
 	var kind, issuer, id sql.RawBytes
 	if err := rows.Scan(&kind, &issuer, &id, &r.Cutoff, &r.Until, &r.Tombstone, &version); err != nil {

@@ -1,8 +1,8 @@
 // Copyright 2026 The caddy-bolt Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sqldsn reads the DSNs of the stores over a database: postgres://… and
-// mysql://….
+// Package sqldsn reads the DSNs of the stores over a database, postgres://… and
+// mysql://…, and knows what these databases say of a bad value.
 package sqldsn
 
 import (
@@ -295,6 +295,9 @@ func mysqlConnector(u *url.URL, parameters url.Values, timeout time.Duration) (d
 	// What a handshake waits for is bounded by nothing else.
 	config.Timeout, config.ReadTimeout, config.WriteTimeout = timeout, timeout, timeout
 	config.ParseTime = true
+	// Where the server's settings are others, a connection reads for ever what was
+	// there when it first asked, or a part of it.
+	config.Params = map[string]string{"autocommit": "1", "sql_select_limit": "18446744073709551615"}
 	config.Logger = &mysql.NopLogger{}
 	var err error
 	if config.TLS, err = mysqlTLS(u.Hostname(), parameters); err != nil {
