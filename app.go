@@ -19,6 +19,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddybolt/caddy-bolt/auth"
+	"github.com/caddybolt/caddy-bolt/internal/revoked"
 	"github.com/caddybolt/caddy-bolt/internal/secret"
 )
 
@@ -69,6 +70,7 @@ type App struct {
 	issuerless []auth.Signer // that accept tokens without an issuer
 	starters   []starter     // among the authenticators
 	outage     outage
+	standBack  func() // the store before is no longer followed
 	started    atomic.Bool
 	ready      chan struct{} // closed once it is started
 }
@@ -182,7 +184,15 @@ type starter interface {
 }
 
 // Start opens the stores and starts the authenticators.
-func (a *App) Start() error {
+func (a *App) Start() (err error) {
+	defer func() {
+		if err != nil {
+			_ = a.Stop()
+		}
+	}()
+	if err := a.takeOver(); err != nil {
+		return err
+	}
 	for _, store := range []any{a.users, a.revocation} {
 		if s, ok := store.(starter); ok {
 			if err := s.Start(a.ctx); err != nil {
@@ -200,6 +210,21 @@ func (a *App) Start() error {
 	a.warnIssuerless()
 	a.started.Store(true)
 	close(a.ready)
+	return nil
+}
+
+// takeOver lets the revocation store refuse what that of the running
+// configuration refuses, which may be another.
+func (a *App) takeOver() error {
+	running, err := activeApp()
+	if err != nil {
+		return err
+	}
+	type keeper interface{ State() revoked.State }
+	before, ok := running.revocation.(keeper)
+	if next, is := a.revocation.(keeper); is && ok {
+		a.standBack = revoked.Succeed(before.State(), next.State())
+	}
 	return nil
 }
 
@@ -225,9 +250,14 @@ func (a *App) awaitStart(ctx context.Context) bool {
 	}
 }
 
-// Stop does nothing: requests that are under way still need the stores, which
+// Stop closes nothing: requests that are under way still need the stores, which
 // close when the configuration is cleaned up.
-func (*App) Stop() error { return nil }
+func (a *App) Stop() error {
+	if a.standBack != nil {
+		a.standBack()
+	}
+	return nil
+}
 
 // policy returns a named policy; nil for no name.
 func (a *App) policy(name PolicyName) (*layer, error) {

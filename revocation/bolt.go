@@ -99,8 +99,8 @@ func (b *Bolt) Provision(caddy.Context) error {
 }
 
 // Start opens the file unless it is open already.
-func (b *Bolt) Start(context.Context) error {
-	if err := b.file.start(); err != nil {
+func (b *Bolt) Start(ctx context.Context) error {
+	if err := b.file.start(ctx); err != nil {
 		return fmt.Errorf("revocation store bolt: %w", err)
 	}
 	return nil
@@ -170,6 +170,9 @@ func (b *Bolt) Unrevoke(ctx context.Context, token auth.TokenRef) error {
 	}
 	return b.file.write(ctx, change{entries: list, forget: true})
 }
+
+// State returns what lasts longer than the configuration.
+func (b *Bolt) State() revoked.State { return b.file }
 
 func (b *Bolt) now() int64 { return revoked.Nanoseconds(b.clock.Now()) }
 

@@ -41,6 +41,9 @@ type boltFile struct {
 
 	mu      sync.Mutex // of starting and of ending
 	running bool
+	before  revoked.State // what the file takes over when it is started
+
+	succession *revoked.Succession
 
 	changes chan change
 	stop    chan struct{}
@@ -73,25 +76,54 @@ func newBoltFile(path string, c clock.Clock) *boltFile {
 		changes: make(chan change),
 		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
+
+		succession: new(revoked.Succession),
 	}
 }
 
-// start opens and reads the file, once.
-func (f *boltFile) start() error {
+// start opens and reads the file, once, and adds what it takes over.
+func (f *boltFile) start(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.running {
+	if !f.running {
+		s := revoked.New()
+		if err := f.open(s); err != nil {
+			return err
+		}
+		f.set.Store(s)
+		f.running = true
+		go f.run(s)
+	}
+	before := f.before
+	f.before = nil
+	if before == nil {
 		return nil
 	}
-	s := revoked.New()
-	if err := f.open(s); err != nil {
-		return err
+	for list := range revoked.HeldBy(before, revoked.Nanoseconds(f.clock.Now())) {
+		if err := f.write(ctx, change{entries: list}); err != nil {
+			return fmt.Errorf("taking over what was revoked: %w", err)
+		}
 	}
-	f.set.Store(s)
-	f.running = true
-	go f.run(s)
 	return nil
 }
+
+// Held implements revoked.State.
+func (f *boltFile) Held() *revoked.Set { return f.set.Load() }
+
+// TakeOver implements revoked.State.
+func (f *boltFile) TakeOver(before revoked.State) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.before = before
+}
+
+// Adopt implements revoked.State. That the disk fails is in the log.
+func (f *boltFile) Adopt(ctx context.Context, list []revoked.Entry) {
+	_ = f.write(ctx, change{entries: list})
+}
+
+// Following implements revoked.State.
+func (f *boltFile) Following() *revoked.Succession { return f.succession }
 
 // open opens the file, makes it if there is none, and adds what it holds to s.
 func (f *boltFile) open(s *revoked.Set) error {
@@ -148,6 +180,7 @@ func (f *boltFile) write(ctx context.Context, c change) error {
 		for _, e := range c.entries {
 			s.Apply(e)
 		}
+		f.succession.Tell(ctx, c.entries)
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()

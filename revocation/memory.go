@@ -100,9 +100,7 @@ func (m *Memory) Revoke(ctx context.Context, token auth.TokenRef, until time.Tim
 	if err != nil {
 		return err
 	}
-	for _, e := range list {
-		m.state.set.Apply(e)
-	}
+	m.state.Adopt(ctx, list)
 	return nil
 }
 
@@ -115,7 +113,7 @@ func (m *Memory) RevokeUser(ctx context.Context, user auth.UserRef, issuedBefore
 	if err != nil {
 		return err
 	}
-	m.state.set.Apply(e)
+	m.state.Adopt(ctx, []revoked.Entry{e})
 	return nil
 }
 
@@ -144,6 +142,9 @@ func (m *Memory) Unrevoke(ctx context.Context, token auth.TokenRef) error {
 	return nil
 }
 
+// State returns what lasts longer than the configuration.
+func (m *Memory) State() revoked.State { return m.state }
+
 func (m *Memory) now() int64 { return revoked.Nanoseconds(m.clock.Now()) }
 
 // UnmarshalCaddyfile sets up the store. Syntax:
@@ -163,14 +164,16 @@ func (m *Memory) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 // memoryState is the set, the sessions, and the goroutine that removes what
 // expired.
 type memoryState struct {
-	set      *revoked.Set
-	sessions *memorySessions
-	stop     chan struct{}
-	done     sync.WaitGroup
+	clock      clock.Clock
+	set        *revoked.Set
+	sessions   *memorySessions
+	succession *revoked.Succession
+	stop       chan struct{}
+	done       sync.WaitGroup
 }
 
 func newMemoryState(c clock.Clock) *memoryState {
-	s := &memoryState{set: revoked.New(), sessions: newMemorySessions(), stop: make(chan struct{})}
+	s := &memoryState{clock: c, set: revoked.New(), sessions: newMemorySessions(), succession: new(revoked.Succession), stop: make(chan struct{})}
 	s.done.Go(func() {
 		ticker := time.NewTicker(sweepEvery)
 		defer ticker.Stop()
@@ -187,6 +190,29 @@ func newMemoryState(c clock.Clock) *memoryState {
 	return s
 }
 
+// Held implements revoked.State.
+func (s *memoryState) Held() *revoked.Set { return s.set }
+
+// TakeOver implements revoked.State.
+func (s *memoryState) TakeOver(before revoked.State) {
+	for list := range revoked.HeldBy(before, revoked.Nanoseconds(s.clock.Now())) {
+		for _, e := range list {
+			s.set.Apply(e)
+		}
+	}
+}
+
+// Adopt implements revoked.State.
+func (s *memoryState) Adopt(ctx context.Context, list []revoked.Entry) {
+	for _, e := range list {
+		s.set.Apply(e)
+	}
+	s.succession.Tell(ctx, list)
+}
+
+// Following implements revoked.State.
+func (s *memoryState) Following() *revoked.Succession { return s.succession }
+
 // Destruct ends the goroutine.
 func (s *memoryState) Destruct() error {
 	close(s.stop)
@@ -201,4 +227,5 @@ var (
 	_ caddyfile.Unmarshaler = (*Memory)(nil)
 	_ auth.RevocationPager  = (*Memory)(nil)
 	_ caddy.Destructor      = (*memoryState)(nil)
+	_ revoked.State         = (*memoryState)(nil)
 )

@@ -102,6 +102,8 @@ type Node struct {
 
 	refusing bool // the server did not take the last write
 
+	succession *revoked.Succession
+
 	outage  outage
 	loaded  atomic.Bool           // once
 	loading atomic.Pointer[Asker] // while the copy is being filled, if it can be asked
@@ -144,6 +146,8 @@ func NewNode(s Settings) *Node {
 		pending:  make(map[key]*pending),
 		lost:     make(map[key]Change),
 		tombs:    make(map[key]tomb),
+
+		succession: new(revoked.Succession),
 	}
 	n.context, n.cancel = context.WithCancel(context.Background()) //nolint:forbidigo // it outlives configurations, and ends with the last that uses it
 	return n
@@ -234,16 +238,23 @@ func (n *Node) Revoke(ctx context.Context, list []revoked.Entry) error {
 	changes := make([]Change, len(list))
 	n.mu.Lock()
 	for i, e := range list {
-		n.set.Apply(e)
-		if p := n.pending[keyOf(e)]; p != nil {
-			e.Until, e.Cutoff = max(e.Until, p.entry.Until), max(e.Cutoff, p.entry.Cutoff)
-		}
-		n.seq++
-		n.pending[keyOf(e)] = &pending{entry: e, asked: time.Now(), seq: n.seq}
-		changes[i] = Change{Entry: e}
+		changes[i] = Change{Entry: n.owe(e, time.Now())}
 	}
 	n.mu.Unlock()
+	n.succession.Tell(ctx, list)
 	return n.write(ctx, changes)
+}
+
+// owe refuses an entry that the server has to be told of, and returns what to
+// tell it.
+func (n *Node) owe(e revoked.Entry, asked time.Time) revoked.Entry {
+	n.set.Apply(e)
+	if p := n.pending[keyOf(e)]; p != nil {
+		e.Until, e.Cutoff = max(e.Until, p.entry.Until), max(e.Cutoff, p.entry.Cutoff)
+	}
+	n.seq++
+	n.pending[keyOf(e)] = &pending{entry: e, asked: asked, seq: n.seq}
+	return e
 }
 
 // Forget takes back what is in the list, which the server must confirm first.
