@@ -47,6 +47,11 @@ func (l *Loading) Add(r Record) {
 		delete(l.tombstones, keyOf(r.Entry))
 	}
 	l.node.set.Apply(r.Entry)
+	if l.node.watching.Load() {
+		l.node.mu.Lock()
+		l.node.saw(keyOf(r.Entry), true)
+		l.node.mu.Unlock()
+	}
 	if l.known {
 		l.there[l.hash(r.Entry)] = held{until: r.Until, cutoff: r.Cutoff}
 	}

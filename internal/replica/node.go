@@ -100,6 +100,9 @@ type Node struct {
 	lost    map[key]Change // the server lost them, and no caller waits
 	tombs   map[key]tomb
 
+	forgetting map[key]bool // what is being taken back, and whether the server was seen to hold it at last
+	watching   atomic.Bool  // there is such
+
 	refusing bool // the server did not take the last write
 
 	succession *revoked.Succession

@@ -378,6 +378,59 @@ func TestWhatWasTakenBackAtTheSameTimeEndsAsTheServerSays(t *testing.T) {
 	}
 }
 
+// Attack: the attacker's token is taken back on one node and revoked on another
+// at once, and the first sees that before it knows that its own word was heard.
+func TestWhatWasRevokedWhileItWasTakenBackEndsAsTheServerSays(t *testing.T) {
+	t.Parallel()
+	e := revoked.Entry{Kind: revoked.Token, ID: "a", Issuer: "x", Until: revoked.Nanoseconds(time.Now().Add(time.Hour))}
+	live, old := Record{Entry: e}, Record{Entry: e, Tombstone: "old"}
+	mine := Record{Entry: e, Tombstone: "mine"}
+	for name, c := range map[string]struct {
+		during, after []Record
+		want          bool
+	}{
+		"nothing is seen":         {nil, nil, false},
+		"it is seen later":        {nil, []Record{mine}, false},
+		"revoked again":           {[]Record{mine, live}, nil, true},
+		"revoked again, in short": {[]Record{live}, nil, true},
+		"revoked again later":     {nil, []Record{mine, live}, true},
+		"as it was before":        {[]Record{live}, []Record{mine}, false},
+		"both at once":            {[]Record{live, mine}, nil, false},
+		"long ago, and mine":      {[]Record{old}, []Record{mine}, false},
+	} {
+		for _, pended := range []bool{false, true} {
+			for _, loading := range []bool{false, true} {
+				n := NewNode(Settings{MaxStale: time.Hour, Logger: zap.NewNop()})
+				n.outage.start(n)
+				t.Cleanup(n.outage.stop)
+				n.set.Apply(e)
+				if pended {
+					n.pending[keyOf(e)] = &pending{entry: e, written: true}
+				}
+				n.seq++
+				session := &scripted{write: func([]Change) {
+					for _, r := range c.during {
+						if loading && r.Tombstone == "" {
+							(&Loading{node: n}).Add(r)
+						} else {
+							n.Observe(r)
+						}
+					}
+				}}
+				n.commit(t.Context(), session, []Change{{Entry: e, Op: Forget, Tombstone: mine.Tombstone, seq: n.seq}})
+				n.Begin()
+				for _, r := range c.after {
+					n.Observe(r)
+				}
+				n.Heard(time.Now())
+				if is, _ := n.Revoked(&auth.TokenRef{ID: "a"}); is != c.want || len(n.lost) != 0 || len(n.pending) != 0 {
+					t.Errorf("%s, pending %t, loading %t: revoked is %t, to be written again %d", name, pended, loading, is, len(n.lost))
+				}
+			}
+		}
+	}
+}
+
 // A session may come upon a key twice while it loads.
 func TestLoadingEndsWithWhatWasReadLast(t *testing.T) {
 	t.Parallel()

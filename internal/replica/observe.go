@@ -90,6 +90,7 @@ func (n *Node) observe(r Record) {
 	k := keyOf(r.Entry)
 	if r.Tombstone == "" {
 		n.set.Apply(r.Entry)
+		n.saw(k, true)
 		delete(n.lost, k)
 		if p := n.pending[k]; p != nil {
 			p.tombstone = ""
@@ -97,6 +98,7 @@ func (n *Node) observe(r Record) {
 		return
 	}
 	n.tombs[k] = tomb{id: r.Tombstone, until: r.Until}
+	n.saw(k, false)
 	switch p := n.pending[k]; {
 	case p != nil:
 		p.tombstone = r.Tombstone

@@ -77,6 +77,7 @@ waiting:
 
 // commit writes changes, and returns an error for each.
 func (n *Node) commit(ctx context.Context, session Session, changes []Change) []error {
+	n.forget(changes)
 	writing, cancel := context.WithTimeout(ctx, Timeout)
 	errs := session.Write(writing, changes)
 	cancel()
@@ -108,13 +109,41 @@ func (n *Node) commit(ctx context.Context, session Session, changes []Change) []
 		delete(n.pending, k)
 		delete(n.lost, k)
 		n.tombs[k] = tomb{id: c.Tombstone, until: c.Until}
-		n.set.Remove(c.Entry, math.MaxInt64)
+		if !n.forgetting[k] {
+			n.set.Remove(c.Entry, math.MaxInt64)
+		}
 		n.Foreign.Remove(c.Entry, math.MaxInt64)
 	}
+	n.forgetting = nil
+	n.watching.Store(false)
 	if ctx.Err() == nil { // else it is the end of the session, which has its own line
 		n.note(errs)
 	}
 	return errs
+}
+
+// forget notes what is about to be taken back. If the server is seen to hold an
+// entry before it confirms that, somebody may have revoked it again, or it was
+// read before: what it holds at last will be observed.
+func (n *Node) forget(changes []Change) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, c := range changes {
+		if c.Op == Forget {
+			if n.forgetting == nil {
+				n.forgetting = make(map[key]bool)
+			}
+			n.forgetting[keyOf(c.Entry)] = false
+		}
+	}
+	n.watching.Store(n.forgetting != nil)
+}
+
+// saw notes what the server was seen to hold: an entry, or a tombstone.
+func (n *Node) saw(k key, live bool) {
+	if _, ok := n.forgetting[k]; ok {
+		n.forgetting[k] = live
+	}
 }
 
 // note logs when the server begins to refuse writes, and when it is well again.
