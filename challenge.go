@@ -47,6 +47,7 @@ type refusal struct {
 	wait   time.Duration  // until the next attempt
 
 	undecided *auth.Identity // proven, but nobody can say whether the token is revoked
+	doubtful  *member        // that proved it
 }
 
 // missing reports whether nothing was presented that an authenticator reads.

@@ -73,13 +73,13 @@ func matcherFailed(err error) *refusal {
 // authenticate tries the authenticators in order until one accepts.
 func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, e *effective) (*auth.Identity, *member, *refusal) {
 	var undecided error
-	var doubtful *auth.Identity
+	var proven *auth.Identity // whose token may be revoked
+	var by *member
 	best := nothingThere
 	for _, m := range e.members {
 		id, answer, err := m.authenticate(r)
-		var proven *auth.Identity
-		if err == nil {
-			proven = id
+		judged := err == nil
+		if judged {
 			err = h.app.checkIdentity(r.Context(), id)
 		}
 		switch {
@@ -106,18 +106,22 @@ func (h *Handler) authenticate(w http.ResponseWriter, r *http.Request, e *effect
 			if undecided == nil {
 				undecided = err
 			}
-			if doubtful == nil && proven != nil && proven.ID != "" && proven.TokenID != "" {
-				doubtful = proven
+			if judged && proven == nil && id.ID != "" && id.TokenID != "" {
+				proven, by = id, m
 			}
 		}
 	}
-	if wait := auth.WaitOf(undecided); wait > 0 {
-		return nil, nil, &refusal{status: http.StatusTooManyRequests, reason: auth.ReasonOf(undecided), err: undecided, wait: wait, undecided: doubtful}
+	if undecided == nil {
+		return nil, nil, best
 	}
-	if undecided != nil {
-		return nil, nil, &refusal{status: http.StatusServiceUnavailable, reason: auth.ReasonOf(undecided), err: undecided, undecided: doubtful}
+	f := &refusal{
+		status: http.StatusServiceUnavailable, reason: auth.ReasonOf(undecided), err: undecided,
+		undecided: proven, doubtful: by,
 	}
-	return nil, nil, best
+	if f.wait = auth.WaitOf(undecided); f.wait > 0 {
+		f.status = http.StatusTooManyRequests
+	}
+	return nil, nil, f
 }
 
 // admit publishes the identity and asks the guards about it. If they refuse,

@@ -71,6 +71,11 @@ func (h *Handler) logout(w http.ResponseWriter, r *http.Request, st *state, e *e
 		return false, nil
 	}
 	st.refused(f, e, st.stripped.restore(r))
+	for _, asked := range s.between {
+		if !asked.lets(st) {
+			return false, nil
+		}
+	}
 	h.app.metrics.refused(f)
 	return true, handler.ServeHTTP(w, s.r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
 		return h.refuse(w, r, e, f) // nothing else is behind it
@@ -79,10 +84,47 @@ func (h *Handler) logout(w http.ResponseWriter, r *http.Request, st *state, e *e
 
 // search follows a request to a log-out.
 type search struct {
-	r      *http.Request
-	groups map[string]bool // of which a route was taken
-	over   bool            // something else answers, as far as one can tell
+	r       *http.Request
+	groups  map[string]bool // of which a route was taken
+	between []question      // for the auth handlers on the way
+	over    bool            // something else answers, as far as one can tell
 }
+
+// question is what an auth handler on the way is asked: the request as it comes
+// to it.
+type question struct {
+	h *Handler
+	r *http.Request
+}
+
+// lets reports whether the handler lets the request pass, or would if a store or
+// a key server answered. The token that it reads is the one to end.
+func (q question) lets(st *state) bool {
+	r := st.stripped.restore(q.r)
+	e, refused := q.h.settingsFor(r)
+	if refused != nil || e == nil {
+		return refused == nil
+	}
+	id, m, refused := q.h.authenticate(nowhere{}, r, e)
+	switch {
+	case refused == nil:
+		st.undecided = id
+		st.accepted(m, r)
+		return id.TokenID != ""
+	case !e.admits(refused) && refused.status != http.StatusServiceUnavailable:
+		return false
+	case !refused.missing():
+		st.refused(refused, e, r)
+	}
+	return true
+}
+
+// nowhere takes what is said to nobody.
+type nowhere struct{}
+
+func (nowhere) Header() http.Header            { return make(http.Header) }
+func (nowhere) Write(text []byte) (int, error) { return len(text), nil }
+func (nowhere) WriteHeader(int)                {}
 
 // behind returns the log-out that the request comes to if it is let pass in that
 // place.
@@ -139,6 +181,8 @@ func (s *search) handlers(handlers []caddyhttp.MiddlewareHandler) logoutHandler 
 		switch handler := handler.(type) {
 		case logoutHandler:
 			return handler
+		case *Handler:
+			s.between = append(s.between, question{handler, copyOf(s.r)})
 		case *caddyhttp.Subroute:
 			if found := s.routes(handler.Routes); found != nil {
 				return found
@@ -161,7 +205,6 @@ func (s *search) handlers(handlers []caddyhttp.MiddlewareHandler) logoutHandler 
 
 // passesOn are the handlers of Caddy that hand every request on, or refuse it.
 var passesOn = map[string]bool{
-	"http.handlers.auth":           true,
 	"http.handlers.authentication": true,
 	"http.handlers.encode":         true,
 	"http.handlers.headers":        true,

@@ -104,6 +104,15 @@ func (m *member) cookiesOf(r *http.Request) []string {
 	return names
 }
 
+// spentBy returns the names of the cookies that are of no use once the credential
+// of the request is ended.
+func (m *member) spentBy(r *http.Request) []string {
+	if len(m.places) == 0 { // where it came in is not known
+		return m.cookiesOf(r)
+	}
+	return m.carrierOf(r)
+}
+
 // carrierOf returns the name of the cookie that a credential of the request came
 // in, if it came in one: the first source that holds something has it.
 func (m *member) carrierOf(r *http.Request) []string {

@@ -81,8 +81,8 @@ func (st *state) CredentialCookies() []string { return st.cookies }
 func (st *state) HadCookie(name string) bool { return st.stripped.hasCookie(name) }
 
 // SpentCookies returns the names of the cookies that are of no use after a
-// log-out: the one that the accepted credential came in and, where nobody was
-// accepted, all that hold one.
+// log-out: the one that the credential came in and, where nobody is known, all
+// that hold one.
 func (st *state) SpentCookies() []string { return st.spent }
 
 // UndecidedIdentity returns who the request would come from if somebody could say
@@ -93,12 +93,8 @@ func (st *state) UndecidedIdentity() *auth.Identity { return st.undecided }
 // accepted notes which cookies the credential may have come in.
 func (st *state) accepted(m *member, r *http.Request) {
 	st.cookies, st.spent = m.cookiesOf(r), nil
-	switch {
-	case len(st.cookies) == 0:
-	case len(m.places) == 0: // where it came in is not known
-		st.spent = slices.Clone(st.cookies)
-	default:
-		st.spent = m.carrierOf(r)
+	if len(st.cookies) > 0 {
+		st.spent = m.spentBy(r)
 	}
 }
 
@@ -107,15 +103,24 @@ func (st *state) refused(f *refusal, e *effective, r *http.Request) {
 	st.reason = f.reason
 	st.undecided = f.undecided
 	for _, m := range e.members {
-		for _, name := range m.cookiesOf(r) {
-			if !slices.Contains(st.cookies, name) {
-				st.cookies = append(st.cookies, name)
-			}
-			if !slices.Contains(st.spent, name) {
-				st.spent = append(st.spent, name)
-			}
+		spent := m.cookiesOf(r)
+		st.cookies = appendNew(st.cookies, spent)
+		if f.doubtful == nil {
+			st.spent = appendNew(st.spent, spent)
 		}
 	}
+	if f.doubtful != nil { // the tokens in the others are not ended
+		st.spent = f.doubtful.spentBy(r)
+	}
+}
+
+func appendNew(list, more []string) []string {
+	for _, name := range more {
+		if !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // User implements auth.Request: it loads the user once per identity.

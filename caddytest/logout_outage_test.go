@@ -4,10 +4,14 @@
 package caddytest
 
 import (
+	"crypto/rand"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/caddybolt/caddy-bolt/internal/testservers"
 )
@@ -210,4 +214,120 @@ func TestALogOutOnAPublicPathInAnOutageIsRemembered(t *testing.T) {
 	l.leave("/auth/everywhere", bearer(l.all.Access))
 	server.Thaw(t)
 	l.gone(l.url, l.all, l.also, other)
+}
+
+// manyTokensSite reads tokens in several places, and of two issuers one behind
+// the other.
+const manyTokensSite = `
+{
+	auth {
+		secret {env.CADDYBOLT_SECRET}
+		jwt {
+			header Authorization Bearer
+			cookie session
+			cookie session2
+		}
+		revocation redis STORE
+	}
+}
+http://:PORT {
+	handle /a* {
+		auth
+		auth_logout /a/logout
+		respond ok
+	}
+	handle /p* {
+		auth {
+			public /p/logout
+		}
+		auth_logout /p/logout
+		respond ok
+	}
+	handle /two* {
+		auth {
+			jwt {
+				secret gatewaygatewaygatewaygatewaygateway
+				header X-Gateway
+			}
+		}
+		route {
+			auth
+			auth_logout /two/logout
+			respond ok
+		}
+	}
+}`
+
+// A log-out ends one token and deletes its cookie, in an outage as well: of
+// several that came with the request it is the one that it would be otherwise.
+func TestALogOutEndsTheSameTokenInAnOutage(t *testing.T) {
+	t.Setenv("CADDYBOLT_SECRET", hmacSecret)
+	server := testservers.OwnRedis(t, testservers.RedisOptions{})
+	port := freePort(t)
+	start(t, strings.NewReplacer("PORT", port, "STORE", server.Address()).Replace(manyTokensSite), port)
+	url := "http://127.0.0.1:" + port
+	gateway := func() string {
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "gateway", "jti": rand.Text(), "exp": time.Now().Add(time.Hour).Unix()}).
+			SignedString([]byte("gatewaygatewaygatewaygatewaygateway"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	service := gateway()
+	good := func() bool { return get(t, url+"/a", sharedToken(t, rand.Text())) == 200 }
+	await(t, "the node knows what is revoked", good)
+	for name, c := range map[string]struct {
+		path    string
+		headers func(first, second string) []string // the first is ended
+		deleted string
+	}{
+		"two cookies":         {"/a/logout", func(a, b string) []string { return []string{"Cookie: session=" + a + "; session2=" + b} }, "session"},
+		"two cookies, public": {"/p/logout", func(a, b string) []string { return []string{"Cookie: session=" + a + "; session2=" + b} }, "session"},
+		"one cookie":          {"/a/logout", func(a, _ string) []string { return []string{"Cookie: session2=" + a} }, "session2"},
+		"a header before it":  {"/a/logout", func(a, b string) []string { return []string{bearer(a), "Cookie: session=" + b} }, ""},
+		"and on a public one": {"/p/logout", func(a, b string) []string { return []string{bearer(a), "Cookie: session=" + b} }, ""},
+		"behind a gateway": {"/two/logout", func(a, b string) []string {
+			return []string{bearer(a), "Cookie: session=" + b, "X-Gateway: " + service}
+		}, ""},
+	} {
+		for _, outage := range []bool{false, true} {
+			first, second, want := sharedToken(t, rand.Text()), sharedToken(t, rand.Text()), 200
+			if outage {
+				server.Freeze(t)
+				await(t, "the outage is noticed", func() bool { return get(t, url+"/a", second) == 503 })
+				want = 503
+			}
+			resp, body := do(t, "POST", url+c.path, c.headers(first, second)...)
+			if resp.StatusCode != want {
+				t.Errorf("%s, outage %t: %d %s", name, outage, resp.StatusCode, body)
+			}
+			var deleted []string
+			for _, cookie := range resp.Cookies() {
+				deleted = append(deleted, cookie.Name)
+			}
+			if got := strings.Join(deleted, " "); got != c.deleted {
+				t.Errorf("%s, outage %t: deleted are %q", name, outage, got)
+			}
+			if outage {
+				server.Thaw(t)
+				await(t, "the outage is over", good)
+			}
+			if one, two := get(t, url+"/a", first), get(t, url+"/a", second); one != 401 || two != 200 {
+				t.Errorf("%s, outage %t: afterwards the tokens are %d and %d", name, outage, one, two)
+			}
+		}
+	}
+	want(t, 200, "ok", url+"/two", bearer(sharedToken(t, rand.Text())), "X-Gateway: "+service)
+	server.Freeze(t)
+	await(t, "the outage is noticed", func() bool { return !good() })
+	other := gateway()
+	for _, headers := range [][]string{{"X-Gateway: " + other}, {"X-Gateway: " + other, bearer("x.y.z")}} {
+		if resp, _ := do(t, "POST", url+"/two/logout", headers...); resp.StatusCode != 503 {
+			t.Errorf("without a user: %d", resp.StatusCode)
+		}
+	}
+	server.Thaw(t)
+	await(t, "the outage is over", good)
+	want(t, 200, "ok", url+"/two", bearer(sharedToken(t, rand.Text())), "X-Gateway: "+other)
 }
