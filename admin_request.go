@@ -100,6 +100,9 @@ func parseRevocation(body []byte) (*askedRevocation, error) {
 	if err := namesOne(asked.ID, asked.SessionID, asked.User.ID); err != nil {
 		return nil, err
 	}
+	if asked.withIssuer && asked.User.Issuer == "" && asked.User.ID == "" {
+		return nil, badRequest("\"issuer\" is empty: leave it out to revoke a token or session of every issuer")
+	}
 	if len(asked.ID)+len(asked.SessionID)+len(asked.User.ID)+len(asked.User.Issuer) > maxName {
 		return nil, badRequest(fmt.Sprintf("ID and issuer are longer than %d bytes", maxName))
 	}

@@ -184,6 +184,8 @@ func TestAdminRefusesWhatItDoesNotUnderstandAndChangesNothing(t *testing.T) {
 		"two":                    {`{"jti":"a","user":"b"}`, 400, "give one of"},
 		"an empty jti":           {`{"jti":""}`, 400, `"jti" is empty`},
 		"an empty user":          {`{"user":"","issuer":"x"}`, 400, `"user" is empty`},
+		"a token of no issuer":   {`{"jti":"x","issuer":""}`, 400, `"issuer" is empty`},
+		"a session of no issuer": {`{"sid":"x","issuer":""}`, 400, `"issuer" is empty`},
 		"a number":               {`{"jti":7}`, 400, `"jti" is not text`},
 		"jti null":               {`{"jti":null}`, 400, `"jti" is not text`},
 		"an oversized jti":       {`{"jti":"` + long + `"}`, 400, "longer than"},
