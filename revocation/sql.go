@@ -112,9 +112,10 @@ func (s *SQL) Provision(ctx caddy.Context) error {
 	if stale == 0 {
 		stale = replica.DefaultMaxStale
 	}
-	made := &sqlSource{target: target, clock: s.clock, tidy: tidyEvery}
+	made, foreign := &sqlSource{target: target, clock: s.clock, tidy: tidyEvery}, ""
 	if s.Table != "" {
 		made.foreign = newForeignTable(target.Dialect, s.Table, s.column())
+		foreign = s.Table + " " + s.column()
 	}
 	all, err := json.Marshal([]any{dsn, target.Files, s.Table, s.column(), stale})
 	if err != nil {
@@ -123,7 +124,7 @@ func (s *SQL) Provision(ctx caddy.Context) error {
 	key := fmt.Sprintf("sql %x", sha256.Sum256(all))
 	s.Handle, err = replica.Acquire(s.pool, key, s.OnError == "allow", func() (*replica.Node, error) {
 		return replica.NewNode(replica.Settings{
-			Store: "sql", Server: sqlLabel(dsn), MaxStale: stale, Source: made, Clock: s.clock,
+			Store: "sql", Server: sqlLabel(dsn), MaxStale: stale, ForeignName: foreign, Source: made, Clock: s.clock,
 			Logger: caddy.Log().Named("http.auth.revocation.sql"),
 		}), nil
 	})

@@ -32,9 +32,8 @@ type foreignTable struct {
 	read, find, insert, remove string
 	exactly                    bool // remove compares twice
 
-	known   map[string]struct{} // what was there
-	next    time.Time           // when to read it again
-	refused sync.Once           // said that the table takes nothing
+	next    time.Time // when to read it again
+	refused sync.Once // said that the table takes nothing
 }
 
 func newForeignTable(d sqldsn.Dialect, table, column string) *foreignTable {
@@ -59,7 +58,6 @@ func newForeignTable(d sqldsn.Dialect, table, column string) *foreignTable {
 		find:   "SELECT 1 FROM " + table + " WHERE " + column + " = " + value,
 		insert: "INSERT INTO " + table + " (" + column + ") VALUES (" + value + ")",
 		remove: "DELETE FROM " + table + " WHERE " + column + " = " + value,
-		known:  make(map[string]struct{}),
 	}
 	if d == sqldsn.MySQL {
 		// Collations make two IDs one: to take one back must not take back the other.
@@ -92,7 +90,7 @@ func (f *foreignTable) poll(ctx context.Context, s *sqlSession, n *replica.Node)
 		return err
 	}
 	defer rows.Close()
-	seen, named := make(map[string]struct{}, len(f.known)), false
+	seen, named := make(map[string]struct{}, n.Foreign.Len(revoked.Token)), false
 	for rows.Next() {
 		if len(seen)%1000 == 0 {
 			patience.Reset(replica.Timeout)
@@ -116,7 +114,7 @@ func (f *foreignTable) poll(ctx context.Context, s *sqlSession, n *replica.Node)
 		if !n.Foreign.Revoked(&auth.TokenRef{ID: name}, anyTime) {
 			n.Foreign.Apply(foreignEntry(name))
 		}
-		seen[name], f.known[name] = struct{}{}, struct{}{}
+		seen[name] = struct{}{}
 	}
 	if err := rows.Err(); err != nil {
 		return err
@@ -124,12 +122,17 @@ func (f *foreignTable) poll(ctx context.Context, s *sqlSession, n *replica.Node)
 	if !named {
 		return errReset
 	}
-	for id := range f.known {
-		if _, ok := seen[id]; !ok {
-			n.Foreign.Remove(foreignEntry(id), math.MaxInt64)
-		}
+	var gone []revoked.Entry
+	for i := range revoked.Shards {
+		n.Foreign.EachOf(i, func(e revoked.Entry) {
+			if _, ok := seen[e.ID]; !ok {
+				gone = append(gone, e)
+			}
+		})
 	}
-	f.known = seen
+	for _, e := range gone {
+		n.Foreign.Remove(e, math.MaxInt64)
+	}
 	f.next = begun.Add(time.Since(begun) * foreignShare)
 	return nil
 }

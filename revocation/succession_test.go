@@ -89,3 +89,38 @@ func TestRequestsOfTheConfigurationBeforeRevokeInBothStores(t *testing.T) {
 		}
 	}
 }
+
+// Attack: the attacker's token stands in the table of an application, and an
+// option is changed while the database is away.
+func TestTableOfAnApplicationIsKnownToTheStoreThatFollows(t *testing.T) {
+	t.Parallel()
+	server := testservers.OwnPostgreSQL(t)
+	dsn := server.DSN(server.NewDatabase(t))
+	db := open(t, dsn)
+	execute(t, db, "CREATE TABLE theirs (jti text)")
+	execute(t, db, "CREATE TABLE others (jti text)")
+	execute(t, db, "INSERT INTO theirs VALUES ('one'), ('two')")
+	old := sqlNode(t, &SQL{DSN: dsn, Table: "theirs"})
+	next := provisionSQL(t, &SQL{DSN: dsn, Table: "theirs", OnError: "allow", MaxStale: caddy.Duration(time.Second)})
+	other := provisionSQL(t, &SQL{DSN: dsn, Table: "others"})
+	server.Stop()
+	for _, s := range []*SQL{next, other} {
+		revoked.Succeed(old.State(), s.State())
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the outage is declared", func() bool { is, err := next.Revoked(t.Context(), token("x")); return !is && err == nil })
+	for _, id := range []string{"one", "two"} {
+		if !isRevoked(t, next, token(id)) {
+			t.Errorf("%q passes in the outage", id)
+		}
+	}
+	server.Start(t)
+	execute(t, open(t, dsn), "DELETE FROM theirs WHERE jti = 'one'")
+	eventually(t, "what the application deleted is forgotten", func() bool { return !isRevoked(t, next, token("one")) })
+	eventually(t, "the other decides", other.Node().Fresh)
+	if !isRevoked(t, next, token("two")) || isRevoked(t, other, token("two")) {
+		t.Error("not exactly what stands in the table is refused")
+	}
+}

@@ -66,6 +66,10 @@ type Settings struct {
 	// MaxStale is for how long the copy is trusted after the server was heard.
 	MaxStale time.Duration
 
+	// ForeignName is what the source fills Foreign from, if it does: a node that
+	// follows another with the same goes on with what was there.
+	ForeignName string
+
 	Source Source
 	Clock  clock.Clock
 	Logger *zap.Logger

@@ -29,6 +29,11 @@ func (n *Node) TakeOver(before revoked.State) {
 	if !ok {
 		return
 	}
+	if n.ForeignName != "" && n.ForeignName == from.ForeignName {
+		for i := range revoked.Shards {
+			from.Foreign.EachOf(i, n.Foreign.Apply)
+		}
+	}
 	from.mu.Lock()
 	tombs := maps.Clone(from.tombs)
 	var unwritten []revoked.Entry
