@@ -6,6 +6,7 @@ package testservers
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -59,16 +60,18 @@ func (m mariadb) prepare(s *Server) error {
 	if err := os.WriteFile(users, []byte(text), 0o600); err != nil {
 		return err
 	}
-	if err := giveTo(m.account(), users); err != nil {
+	tmp := filepath.Join(s.dir, "tmp")
+	if err := errors.Join(os.Mkdir(tmp, 0o700), giveTo(m.account(), tmp), giveTo(m.account(), users)); err != nil {
 		return err
 	}
-	return s.run(m.install, "--no-defaults", "--datadir="+filepath.Join(s.dir, "data"),
+	return s.run(m.install, "--no-defaults", "--datadir="+filepath.Join(s.dir, "data"), "--tmpdir="+tmp,
 		"--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve")
 }
 
 func (m mariadb) command(s *Server) []string {
 	return []string{
 		m.mariadbd, "--no-defaults", "--datadir=" + filepath.Join(s.dir, "data"), "--port=" + s.Port,
+		"--tmpdir=" + filepath.Join(s.dir, "tmp"), // each removes what it finds there when it starts
 		"--bind-address=127.0.0.1", "--socket=mariadb.sock", "--pid-file=mariadb.pid", "--skip-name-resolve",
 		"--ssl-cert=" + s.Authority(), "--ssl-key=" + filepath.Join(s.dir, "server.key"),
 		"--init-file=" + filepath.Join(s.dir, "users.sql"),
