@@ -40,7 +40,8 @@ func (s *Succession) Tell(ctx context.Context, list []Entry) {
 }
 
 // Succeed lets a state follow another, unless they are the same. The function
-// that it returns undoes that: the configuration of the second did not start.
+// that it returns undoes that if the second ends before another follows it: its
+// configuration did not start.
 func Succeed(before, next State) (undo func()) {
 	if before == next {
 		return func() {}
@@ -49,7 +50,11 @@ func Succeed(before, next State) (undo func()) {
 	following, p := before.Following(), &next
 	following.next.Store(p) // before the rest: nothing is revoked in between
 	next.TakeOver(before)
-	return func() { following.next.CompareAndSwap(p, nil) }
+	return func() {
+		if next.Following().next.Load() == nil {
+			following.next.CompareAndSwap(p, nil)
+		}
+	}
 }
 
 // HeldBy returns what a state refuses at that time, in batches.
