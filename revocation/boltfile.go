@@ -99,7 +99,7 @@ func (f *boltFile) start(ctx context.Context) error {
 	if before == nil {
 		return nil
 	}
-	for list := range revoked.HeldBy(before, revoked.Nanoseconds(f.clock.Now())) {
+	for list := range before.Held().Live(revoked.Nanoseconds(f.clock.Now())) {
 		if err := f.write(ctx, change{entries: list}); err != nil {
 			return fmt.Errorf("taking over what was revoked: %w", err)
 		}

@@ -195,11 +195,7 @@ func (s *memoryState) Held() *revoked.Set { return s.set }
 
 // TakeOver implements revoked.State.
 func (s *memoryState) TakeOver(before revoked.State) {
-	for list := range revoked.HeldBy(before, revoked.Nanoseconds(s.clock.Now())) {
-		for _, e := range list {
-			s.set.Apply(e)
-		}
-	}
+	s.set.Merge(before.Held(), revoked.Nanoseconds(s.clock.Now()))
 }
 
 // Adopt implements revoked.State.

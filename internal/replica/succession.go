@@ -20,34 +20,25 @@ func (n *Node) Held() *revoked.Set { return n.set }
 // TakeOver implements revoked.State. What the server lacks is found out when it
 // is loaded, and what its predecessor could not write is written.
 func (n *Node) TakeOver(before revoked.State) {
-	for list := range revoked.HeldBy(before, n.now()) {
-		for _, e := range list {
-			n.set.Apply(e)
-		}
-	}
+	n.set.Merge(before.Held(), n.now())
 	from, ok := before.(*Node)
 	if !ok {
 		return
 	}
 	if n.ForeignName != "" && n.ForeignName == from.ForeignName {
-		for i := range revoked.Shards {
-			from.Foreign.EachOf(i, n.Foreign.Apply)
-		}
+		n.Foreign.Merge(from.Foreign, n.now())
 	}
 	from.mu.Lock()
 	tombs := maps.Clone(from.tombs)
-	var unwritten []revoked.Entry
-	for _, p := range from.pending {
-		if !p.written {
-			unwritten = append(unwritten, p.entry)
-		}
-	}
 	from.mu.Unlock()
+	unwritten := from.unwritten(0)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	maps.Copy(n.tombs, tombs)
-	for _, e := range unwritten {
-		n.owe(e, time.Time{})
+	for _, c := range unwritten {
+		if c.Op == Revoke { // what was lost is found out as well
+			n.owe(c.Entry, time.Time{})
+		}
 	}
 }
 

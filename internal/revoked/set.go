@@ -6,6 +6,7 @@ package revoked
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"strings"
 	"unique"
@@ -181,6 +182,40 @@ func (s *Set) EachOf(i int, f func(Entry)) {
 	s.users.eachOf(i, func(user auth.UserRef, c cutoff) {
 		f(Entry{Kind: User, ID: user.ID, Issuer: user.Issuer, Cutoff: c.issuedBefore, Until: c.until})
 	})
+}
+
+// Live returns what has not ended, in batches that are valid until the next. A nil
+// set has nothing.
+func (s *Set) Live(now int64) iter.Seq[[]Entry] {
+	const batch = 10_000
+	return func(yield func([]Entry) bool) {
+		if s == nil {
+			return
+		}
+		var list []Entry
+		for i := range Shards {
+			s.EachOf(i, func(e Entry) {
+				if e.Until > now {
+					list = append(list, e)
+				}
+			})
+			if len(list) >= batch || i == Shards-1 && len(list) > 0 {
+				if !yield(list) {
+					return
+				}
+				list = list[:0]
+			}
+		}
+	}
+}
+
+// Merge adds what has not ended of another set, or of nil.
+func (s *Set) Merge(other *Set, now int64) {
+	for list := range other.Live(now) {
+		for _, e := range list {
+			s.Apply(e)
+		}
+	}
 }
 
 // Entries returns the entries of an ID, whatever their issuers, ended ones

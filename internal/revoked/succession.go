@@ -56,28 +56,3 @@ func Succeed(before, next State) (undo func()) {
 		}
 	}
 }
-
-// HeldBy returns what a state refuses at that time, in batches.
-func HeldBy(state State, now int64) func(yield func([]Entry) bool) {
-	const batch = 10_000
-	return func(yield func([]Entry) bool) {
-		held := state.Held()
-		if held == nil {
-			return
-		}
-		var list []Entry
-		for i := range Shards {
-			held.EachOf(i, func(e Entry) {
-				if e.Until > now {
-					list = append(list, e)
-				}
-			})
-			if len(list) >= batch || i == Shards-1 && len(list) > 0 {
-				if !yield(list) {
-					return
-				}
-				list = list[:0]
-			}
-		}
-	}
-}
